@@ -1,0 +1,77 @@
+"""Every error that streamgauge raises on purpose.
+
+::
+
+    StreamgaugeError
+    ├── ConfigError (ValueError)        a configuration file is wrong; holds every mistake found
+    ├── UsageError (ValueError)         a command was asked for what can't be
+    ├── LogError (OSError)              the event log can't be opened, read or written
+    │   ├── UnknownTopicError           no such topic or partition
+    │   ├── TopicMismatchError          a topic exists with other settings
+    │   ├── OffsetOutOfRangeError       retention has removed the position
+    │   └── LogBusyError                another writer holds the log for too long (retriable)
+    ├── FencedError                     another worker owns the partition now (retriable: reopen)
+    └── StateError (ValueError)         stored state can't be read by this version
+"""
+
+from typing import ClassVar
+
+
+class StreamgaugeError(Exception):
+    """Root of all errors; ``retriable`` says whether trying again can help."""
+
+    retriable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(StreamgaugeError, ValueError):
+    """A configuration is wrong. ``problems`` lists every mistake, each a full sentence with its place."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class UsageError(StreamgaugeError, ValueError):
+    """A command was asked for something that does not exist or can't be."""
+
+    exit_code = 2
+
+
+class LogError(StreamgaugeError, OSError):
+    """The event log can't be opened, read or written."""
+
+    exit_code = 3
+
+
+class UnknownTopicError(LogError):
+    """No such topic or partition."""
+
+
+class TopicMismatchError(LogError):
+    """A topic exists with other settings than asked for."""
+
+
+class OffsetOutOfRangeError(LogError):
+    """A position lies before the first record still kept, or beyond the end."""
+
+
+class LogBusyError(LogError):
+    """Another writer held the log for longer than a writer may."""
+
+    retriable = True
+
+
+class FencedError(StreamgaugeError):
+    """Another worker owns the partition; what this one was about to write is void."""
+
+    retriable = True
+    exit_code = 4
+
+
+class StateError(StreamgaugeError, ValueError):
+    """Stored state can't be read by this version."""
+
+    exit_code = 5
