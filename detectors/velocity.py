@@ -28,7 +28,7 @@ def velocity_score(count: ArrayLike, expected: ArrayLike) -> Float:
 
     Returns:
         Shape ``(n,)``: 0 where ``count <= expected``, NaN where nothing is expected yet (``expected`` is not positive)
-        or an input is not finite. Absolute error below 1e-8.
+        or an input is not finite. Absolute error below 1e-6.
 
     Cost: 10 ns a record that is within expectation, 0.3 µs for one beyond it; no state.
     Reference: Loader (2000), Fast and accurate computation of binomial probabilities (the saddle-point form of the

@@ -1,0 +1,171 @@
+"""What every series detector can do, and the arrays in which it keeps what it learned."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+Float = NDArray[np.float64]
+State = dict[str, Float]
+
+LARGEST = 1e150
+"""A value beyond it is treated like an infinite one: its square can't be kept."""
+SMALLEST = 1e-150
+"""No unit of distance is smaller, so that every score is finite."""
+
+
+class SeriesDetector(Protocol):
+    """A detector that follows many series at once, each in a row of its arrays.
+
+    Rows never influence each other: the same values give the same scores, bit for bit, whether series are scored
+    together or alone. ``rows`` are unique within a call, so a series moves on by at most one value a call.
+    """
+
+    cost: ClassVar[str]
+    best_for: ClassVar[str]
+
+    def __init__(self, **settings: Any) -> None:
+        """Every class has keyword-only settings of its own, and validates them at once."""
+
+    @property
+    def n_series(self) -> int:
+        """Number of rows."""
+
+    @property
+    def ignored(self) -> int:
+        """Values that were not usable, over all present series."""
+
+    def grow(self, n_series: int) -> None:
+        """Make room for ``n_series`` series, new ones fresh; never shrinks."""
+
+    def forget(self, rows: Int64) -> None:
+        """Make these series fresh again, shape ``(m,)``."""
+
+    def score(self, rows: Int64, values: Float) -> Float:
+        """How odd each value is for its series, shape ``(m,)``: positive above, negative below, NaN until warm.
+
+        Never learns. NaN also where the value is not finite.
+        """
+
+    def learn(self, rows: Int64, values: Float) -> None:
+        """Move each series on by its value, shape ``(m,)``. A value that is not finite is counted and ignored."""
+
+    def expected(self, rows: Int64) -> Float:
+        """What the next value is compared with, shape ``(m,)``; NaN where there is nothing yet."""
+
+    def spread(self, rows: Int64) -> Float:
+        """The unit in which the distance from ``expected`` is measured, shape ``(m,)``; NaN where there is none yet."""
+
+    def state(self) -> State:
+        """Copies of everything learned, each of shape ``(n_series,)``."""
+
+    def restore(self, state: Mapping[str, Float]) -> None:
+        """Replace everything learned by copies of ``state``.
+
+        Raises:
+            ValueError: If ``state`` is not of this class.
+        """
+
+
+class ArrayDetector:
+    """Base of detectors whose state is a few numbers a series: columns of float64 that grow by doubling.
+
+    A subclass gives the columns with the value with which a series begins, and works on usable values only.
+
+    Args:
+        fresh: Column name to first value.
+
+    Cost: 8 bytes a column and series, at most twice that while growing.
+    """
+
+    def __init__(self, fresh: Mapping[str, float]) -> None:
+        self._fresh = {"ignored": 0.0, **fresh}
+        self._columns: State = {name: np.empty(0) for name in self._fresh}
+        self._n_series = 0
+
+    @property
+    def n_series(self) -> int:
+        """Number of rows."""
+        return self._n_series
+
+    @property
+    def ignored(self) -> int:
+        """Values that were not usable, over all present series."""
+        return int(self._columns["ignored"][: self._n_series].sum())
+
+    def grow(self, n_series: int) -> None:
+        """Make room for ``n_series`` series, new ones fresh; never shrinks."""
+        for name, column in self._columns.items():
+            if n_series > len(column):
+                larger = np.full(max(n_series, 2 * len(column)), self._fresh[name])
+                larger[: len(column)] = column
+                self._columns[name] = larger
+        self._n_series = max(self._n_series, n_series)
+
+    def forget(self, rows: Int64) -> None:
+        """Make these series fresh again, shape ``(m,)``."""
+        for name, column in self._columns.items():
+            column[rows] = self._fresh[name]
+
+    def score(self, rows: Int64, values: Float) -> Float:
+        """How odd each value is for its series, shape ``(m,)``: positive above, negative below, NaN until warm."""
+        usable = np.abs(values) <= LARGEST
+        return np.where(usable, self._score(rows, np.where(usable, values, 0.0)), np.nan)
+
+    def learn(self, rows: Int64, values: Float) -> None:
+        """Move each series on by its value, shape ``(m,)``. A value that is not finite is counted and ignored."""
+        usable = np.abs(values) <= LARGEST
+        if not usable.all():
+            self._columns["ignored"][rows[~usable]] += 1.0
+            rows, values = rows[usable], values[usable]
+        self._learn(rows, values)
+
+    def state(self) -> State:
+        """Copies of everything learned, each of shape ``(n_series,)``."""
+        return {name: column[: self._n_series].copy() for name, column in self._columns.items()}
+
+    def restore(self, state: Mapping[str, Float]) -> None:
+        """Replace everything learned by copies of ``state``.
+
+        Raises:
+            ValueError: If ``state`` is not of this class.
+        """
+        if set(state) != set(self._fresh):
+            raise ValueError(f"state has the columns {sorted(state)}, expected {sorted(self._fresh)}")
+        shapes = {column.shape for column in state.values()}
+        if len(shapes) != 1 or len(min(shapes)) != 1:
+            raise ValueError(f"columns of a state must be one-dimensional and of one length, got {sorted(shapes)}")
+        self._columns = {name: np.array(state[name], np.float64) for name in self._fresh}
+        self._n_series = min(shapes)[0]
+
+    def _score(self, rows: Int64, values: Float) -> Float:
+        raise NotImplementedError
+
+    def _learn(self, rows: Int64, values: Float) -> None:
+        raise NotImplementedError
+
+
+def standardise(distance: Float, unit: Float, fallback: Float) -> Float:
+    """``distance / unit``, or by ``fallback`` where a series has no unit because all it ever saw was 0."""
+    return distance / np.maximum(np.where(unit > 0.0, unit, fallback), SMALLEST)
+
+
+def kept_share(half_life: float) -> float:
+    """The share of its weight that a sample keeps at each step."""
+    return float(2.0 ** (-1.0 / half_life))
+
+
+def require_smoothing(half_life: float, warmup: int, floor: float) -> None:
+    """Check the settings that smoothing detectors share.
+
+    Raises:
+        ValueError: If ``half_life`` or ``floor`` is not positive and finite, or ``warmup < 2``.
+    """
+    if not 0.0 < half_life < float("inf"):
+        raise ValueError(f"half_life must be a positive number of observations, got {half_life}")
+    if warmup < 2:
+        raise ValueError(f"warmup must be at least 2 observations, got {warmup}")
+    if not 0.0 < floor < float("inf"):
+        raise ValueError(f"floor must be a positive fraction of the mean, got {floor}")
