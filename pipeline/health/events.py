@@ -1,8 +1,8 @@
 """Health events: what the worker measured of one partition, as JSON on the app's health topic.
 
-A meter says what flowed, a sampler (``sampler.py``) what waits. Both speak one schema, so that one stream and one set of
-tables serves them: counters and histograms are always there, 0 where they don't apply, so they may be summed; gauges are
-null where they don't apply.
+A meter says what flowed, a sampler (``sampler.py``) what waits. Both speak one schema, so that one stream and one set
+of tables serves them: counters and histograms are always there, 0 where they don't apply, so they may be summed;
+gauges are null where they don't apply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,11 @@ import orjson
 from numpy.typing import NDArray
 
 from agents.events import Alert, Chunk, Outgoing, Output, Records, TopicPartition
+from pipeline.codec import Reason
 from tables.histogram import WIDTH, bucket_counts, quantile
 
-REASONS: Final = ("json", "type", "missing", "time", "size", "utf8", "null")
-"""Reasons of rejects that have a counter of their own; others count as ``other``."""
+REJECTED: Final = {str(reason): f"rejected_{reason.replace('-', '_')}" for reason in Reason}
+"""The counter of each reason for which a record is refused."""
 COUNTERS: Final = (
     "records",
     "bytes",
@@ -24,7 +25,7 @@ COUNTERS: Final = (
     "ahead",
     "alerts",
     "rejected",
-    *(f"rejected_{reason}" for reason in (*REASONS, "other")),
+    *REJECTED.values(),
 )
 """Whole numbers to be summed; ``ahead`` counts records whose event time is after their append time."""
 HISTOGRAMS: Final = ("event_append", "append_processed", "event_alert", "append_alert")
@@ -102,7 +103,8 @@ class UnitMeter:
         counts["late"] += output.late
         for reason, number in output.rejects.items():
             counts["rejected"] += number
-            counts[f"rejected_{reason if reason in REASONS else 'other'}"] += number
+            if reason in REJECTED:
+                counts[REJECTED[reason]] += number
         if len(output.time_ms):
             waited_ms = output.appended_ms - output.time_ms
             counts["ahead"] += int(np.count_nonzero(waited_ms < 0))

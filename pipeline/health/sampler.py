@@ -128,7 +128,8 @@ class LagSampler:
     def _sample(self, window: Sequence[Look]) -> LagSample:
         seen = window[-1]
         before = next(earlier for earlier in window if earlier.time_ms >= seen.time_ms - _RATE_MS)
-        produced, consumed = rates(before, seen)
+        span_ms = seen.time_ms - before.time_ms
+        produced, consumed = rates(span_ms, seen.end - before.end, seen.position - before.position)
         verdict = evaluate([each.observation for each in window], seen.time_ms, self._window_ms * 2 // 3)
         return LagSample(
             source=seen.source,
@@ -144,14 +145,12 @@ class LagSampler:
         )
 
 
-def rates(before: Look, after: Look) -> tuple[float | None, float | None]:
-    """Records produced and consumed a second between two looks; ``None`` when they are less than half a second apart."""
-    span_ms = after.time_ms - before.time_ms
+def rates(span_ms: int, produced: int, consumed: int) -> tuple[float | None, float | None]:
+    """Records produced and consumed a second; ``None`` when the two looks were less than half a second apart."""
     if span_ms < _LEAST_RATE_MS:
         return None, None
-    produced = max(after.end - before.end, 0)
-    consumed = max(after.position - before.position, 0)
-    return 1_000 * produced / span_ms, 1_000 * consumed / span_ms
+    # A position that went back has consumed nothing.
+    return 1_000 * max(produced, 0) / span_ms, 1_000 * max(consumed, 0) / span_ms
 
 
 def eta_ms(lag: int, produce_per_s: float | None, consume_per_s: float | None) -> int | None:
