@@ -52,6 +52,6 @@ def amount_score(
         before = centre - distance / earlier
         variance = (n * deviation * deviation - distance * distance * (n / earlier)) / earlier
         scale = np.maximum(np.sqrt(np.maximum(variance, 0.0)), floor * np.abs(before))
-        scale = np.where(scale > 0.0, scale, floor * np.abs(x))
+        scale = np.where(scale == 0.0, floor * np.abs(x), scale)
         score = np.where(x == before, 0.0, (x - before) / scale)
     return np.where((earlier >= warmup) & np.isfinite(score), score, np.nan)

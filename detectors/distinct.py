@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.base import LARGEST
+
 Float = NDArray[np.float64]
 
 
@@ -44,7 +46,7 @@ def distinct_score(distinct: ArrayLike, count: ArrayLike, *, concentration: Arra
     if warmup < 1:
         raise ValueError(f"warmup must be at least 1 event, got {warmup}")
     found, n, theta = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (distinct, count, concentration)))
-    known = (n >= warmup) & (theta > 0.0) & np.isfinite(found) & np.isfinite(n) & np.isfinite(theta)
+    known = (n >= warmup) & (n <= LARGEST) & (theta > 0.0) & (theta <= LARGEST) & (np.abs(found) <= LARGEST)
     n = np.where(known, n, 2.0)
     theta = np.where(known, theta, 1.0)
     # The first event always meets something new and says nothing, so one less of each.

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.base import LARGEST
+
 
 def silence_score(
     gap_ms: ArrayLike, mean_gap_ms: ArrayLike, count: ArrayLike, *, warmup: int = 10
@@ -39,7 +41,7 @@ def silence_score(
     if warmup < 1:
         raise ValueError(f"warmup must be at least 1 gap, got {warmup}")
     gap, mean, gaps = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (gap_ms, mean_gap_ms, count)))
-    known = (gaps >= warmup) & np.isfinite(gap) & np.isfinite(mean) & np.isfinite(gaps)
+    known = (gaps >= warmup) & (gaps <= LARGEST) & (np.abs(gap) <= LARGEST) & (np.abs(mean) <= LARGEST)
     n = np.where(known, gaps, 1.0)
     ratio = np.where(known, np.maximum(gap, 0.0), 0.0) / (n * np.where(known, np.maximum(mean, 1.0), 1.0))
     return np.where(known, n * np.log1p(ratio) / math.log(10.0), np.nan)

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.base import LARGEST
+
 Float = NDArray[np.float64]
 
 _LN10 = math.log(10.0)
@@ -40,7 +42,7 @@ def velocity_score(count: ArrayLike, expected: ArrayLike) -> Float:
     array([nan])
     """
     counts, usual = np.broadcast_arrays(np.asarray(count, np.float64), np.asarray(expected, np.float64))
-    scores = np.where(np.isfinite(counts) & np.isfinite(usual) & (usual > 0.0), 0.0, np.nan)
+    scores = np.where((np.abs(counts) <= LARGEST) & (usual <= LARGEST) & (usual > 0.0), 0.0, np.nan)
     beyond = (scores == 0.0) & (counts > usual)
     if beyond.any():
         scores[beyond] = np.maximum(_poisson_surprise(counts[beyond], usual[beyond]), 0.0)

@@ -1,0 +1,287 @@
+"""Detectors over measured series: samples in, alerts out, once an episode."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.events import Alert, Batch, Headers, RecordRef
+from agents.identity import alert_id
+from agents.series_index import SeriesIndex
+from agents.spec import DetectorSpec
+from detectors import SERIES, SeriesDetector
+
+Int64 = NDArray[np.int64]
+Float = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+State = dict[str, NDArray[np.generic] | list[str]]
+
+MAX_SERIES = 100_000
+_PREFIX = "detector."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRefs:
+    """Where samples come from, as columns of length ``n``; only those of alerts are ever looked at one by one.
+
+    Args:
+        stream: Stream of the source records.
+        topic: Topic in which they stand.
+        partition: Of ``topic``, shape ``(n,)``.
+        offsets: In ``topic``, shape ``(n,)``; for a closed window that of the record that closed it.
+        appended_ms: Append times of the source records, Unix ms, shape ``(n,)``.
+        window_start_ms: Start of the time that a sample stands for, inclusive, Unix ms, shape ``(n,)``.
+        window_end_ms: Its end, exclusive, Unix ms, shape ``(n,)``.
+        ids: The records' own ids; ``None`` if they have none.
+        headers: Headers of each record; ``None`` when no record has any.
+    """
+
+    stream: str
+    topic: str
+    partition: Int64
+    offsets: Int64
+    appended_ms: Int64
+    window_start_ms: Int64
+    window_end_ms: Int64
+    ids: Sequence[str] | None = None
+    headers: Sequence[Headers] | None = None
+
+    @classmethod
+    def of_batch(cls, batch: Batch, *, ids: Sequence[str] | None = None) -> "SampleRefs":
+        """References to the records of a batch, each a sample of one moment."""
+        return cls(
+            stream=batch.stream,
+            topic=batch.topic,
+            partition=batch.partition,
+            offsets=batch.offsets,
+            appended_ms=batch.appended_ms,
+            window_start_ms=batch.time_ms,
+            window_end_ms=batch.time_ms + 1,
+            ids=ids,
+            headers=batch.headers,
+        )
+
+    def source(self, i: int) -> RecordRef:
+        """The record of sample ``i``."""
+        own = None if self.ids is None else self.ids[i]
+        return RecordRef(self.topic, int(self.partition[i]), int(self.offsets[i]), own)
+
+    def trace(self, i: int) -> str | None:
+        """The ``traceparent`` header of sample ``i``."""
+        headers = () if self.headers is None else self.headers[i]
+        return next((value.decode("ascii", "replace") for name, value in headers if name == "traceparent"), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Firing:
+    """A sample that fired, with what it was compared with."""
+
+    index: int
+    key: str
+    time_ms: int
+    value: float
+    score: float
+    expected: float
+    spread: float
+
+
+class SeriesAgent:
+    """Score samples of many series in stream order, and raise an alert once an episode.
+
+    An episode of a series begins with a score at or beyond the threshold, which fires, and ends with a score back
+    below ``clear``; a missing score (not warm, value not finite) neither begins nor ends one. A value is scored before
+    it is learned.
+
+    Several samples of a series in one call are handled one after the other, in as many passes as the busiest series
+    has samples, each pass over all series at once. So results don't depend on how the stream was cut, bit for bit.
+
+    Args:
+        spec: What to watch and when to alert.
+        detector: Fresh detector; the agent owns it.
+        max_series: Most series kept; beyond it the series unseen for longest is forgotten, and counted.
+
+    Raises:
+        ValueError: If the spec's limits make no sense.
+
+    Cost: A dictionary look-up and about 0.2 µs a sample when a call brings many series; about 40 µs a sample when it
+        brings one. Memory: the detector's and about 160 bytes a series.
+    """
+
+    def __init__(self, spec: DetectorSpec, detector: SeriesDetector, *, max_series: int = MAX_SERIES) -> None:
+        clear = spec.threshold if spec.clear is None else spec.clear
+        if not 0.0 < spec.threshold < float("inf"):
+            raise ValueError(f"threshold of detector {spec.name!r} must be a positive score, got {spec.threshold}")
+        if not 0.0 < clear <= spec.threshold:
+            raise ValueError(
+                f"clear of detector {spec.name!r} must be positive and at most threshold {spec.threshold}, got {clear}"
+            )
+        self._spec = spec
+        self._clear = clear
+        self._version = spec.version
+        self._condition = _condition(spec)
+        self._detector = detector
+        self._index = SeriesIndex(max_series=max_series)
+        self._firing = np.zeros(0, np.bool_)
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """What is watched."""
+        return self._spec
+
+    @property
+    def n_series(self) -> int:
+        """Series kept now."""
+        return len(self._index)
+
+    @property
+    def evicted(self) -> int:
+        """Series forgotten to make room."""
+        return self._index.evicted
+
+    @property
+    def ignored(self) -> int:
+        """Samples of the kept series whose value was not finite."""
+        return self._detector.ignored
+
+    def process(self, names: Sequence[str], time_ms: Int64, values: Float, refs: SampleRefs) -> list[Alert]:
+        """Take ``n`` samples in stream order.
+
+        Args:
+            names: The series of each sample.
+            time_ms: Event times, Unix ms, shape ``(n,)``.
+            values: Shape ``(n,)``.
+            refs: Where the samples come from.
+
+        Returns:
+            The alerts that they raise, in stream order.
+        """
+        values = np.asarray(values, np.float64)  # a measure may be whole
+        rows, fresh = self._index.resolve(names)
+        self._grow(len(self._index))
+        firings = [
+            _Firing(index=i, key=names[i], time_ms=int(time_ms[i]), value=float(values[i]), **evidence)
+            for at in _passes(rows)
+            for i, evidence in self._step(at, rows[at], values[at], fresh[at])
+        ]
+        firings.sort(key=lambda firing: firing.index)
+        return [self._alert(firing, refs) for firing in firings]
+
+    def _grow(self, n_series: int) -> None:
+        self._detector.grow(n_series)
+        if n_series > len(self._firing):
+            self._firing = np.concatenate([self._firing, np.zeros(max(16, n_series), np.bool_)])
+
+    def _step(self, at: Int64, rows: Int64, values: Float, fresh: Mask) -> Iterator[tuple[int, dict[str, float]]]:
+        """Move each of these series on by one sample; gives the samples that fire, with their evidence."""
+        if fresh.any():
+            begun = rows[fresh]
+            self._detector.forget(begun)
+            self._firing[begun] = False
+        score = self._detector.score(rows, values)
+        odd = {"both": np.abs, "up": np.positive, "down": np.negative}[self._spec.direction](score)
+        beyond = odd >= self._spec.threshold
+        firing = self._firing[rows]
+        fires = np.flatnonzero(beyond & ~firing)
+        expected, spread = self._detector.expected(rows[fires]), self._detector.spread(rows[fires])
+        self._firing[rows] = beyond | (firing & ~(odd < self._clear))
+        self._detector.learn(rows, values)
+        for j, baseline, unit in zip(fires.tolist(), expected.tolist(), spread.tolist(), strict=True):
+            yield int(at[j]), {"score": float(score[j]), "expected": baseline, "spread": unit}
+
+    def _alert(self, firing: _Firing, refs: SampleRefs) -> Alert:
+        i, spec, source = firing.index, self._spec, refs.source(firing.index)
+        start_ms = int(refs.window_start_ms[i])
+        window = None if spec.table is None else start_ms
+        return Alert(
+            id=alert_id(spec.name, self._version, firing.key, source, window_start_ms=window),
+            rule=spec.name,
+            version=self._version,
+            severity=spec.severity,
+            stream=refs.stream,
+            table=spec.table,
+            key=firing.key,
+            event_time_ms=firing.time_ms,
+            appended_ms=int(refs.appended_ms[i]),
+            window_start_ms=start_ms,
+            window_end_ms=int(refs.window_end_ms[i]),
+            condition=self._condition,
+            values={
+                "value": firing.value,
+                "score": firing.score,
+                "expected": _known(firing.expected),
+                "spread": _known(firing.spread),
+            },
+            thresholds={"threshold": spec.threshold, "clear": self._clear},
+            source=source,
+            records=(source,),
+            trace=refs.trace(i),
+        )
+
+    def state(self) -> State:
+        """Copies of everything learned, for ``restore``."""
+        learned: State = {_PREFIX + name: column for name, column in self._detector.state().items()}
+        return {**self._index.state(), "firing": self._firing[: len(self._index)].copy(), **learned}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic] | list[str]]) -> None:
+        """Replace everything learned by copies of ``state``.
+
+        Raises:
+            ValueError: If ``state`` is not of such an agent, or holds more series than this one may.
+        """
+        missing = sorted({"names", "seen", "counters", "firing"} - set(state))
+        if missing:
+            raise ValueError(f"state of detector {self._spec.name!r} lacks {', '.join(missing)}")
+        columns = {name: np.asarray(part, np.float64) for name, part in state.items() if name.startswith(_PREFIX)}
+        firing = np.array(state["firing"], np.bool_)
+        lengths = {len(part) for part in (firing, state["names"], *columns.values())}
+        if len(lengths) != 1:
+            raise ValueError(f"state of detector {self._spec.name!r} has columns of the lengths {sorted(lengths)}")
+        self._detector.restore({name.removeprefix(_PREFIX): column for name, column in columns.items()})
+        self._index.restore(state)
+        self._firing = firing
+
+
+def build_series_agent(spec: DetectorSpec, *, max_series: int = MAX_SERIES) -> SeriesAgent:
+    """The agent for a spec, its detector made from the registry.
+
+    Raises:
+        ValueError: If there is no such kind of detector, or a setting is unknown or wrong.
+
+    >>> spec = DetectorSpec(
+    ...     name="latency", kind="ewma", stream="s", by="host", value="ms", threshold=6.0, severity="high"
+    ... )
+    >>> build_series_agent(spec).n_series
+    0
+    """
+    if spec.kind not in SERIES:
+        raise ValueError(
+            f"detector {spec.name!r} is of kind {spec.kind!r}, expected one of {', '.join(sorted(SERIES))}"
+        )
+    try:
+        detector = SERIES[spec.kind](**spec.params)
+    except (TypeError, ValueError) as error:  # TypeError: an unknown setting, or text where a number belongs
+        raise ValueError(f"params of detector {spec.name!r} ({spec.kind}): {error}") from error
+    return SeriesAgent(spec, detector, max_series=max_series)
+
+
+def _passes(rows: Int64) -> Iterator[Int64]:
+    """Indices of the first sample of each row, then of the second of each row that has one, and so on."""
+    if len(rows) == 0:
+        return
+    order = np.argsort(rows, kind="stable")
+    begins = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    lengths = np.diff(begins, append=len(rows))
+    ordinal = np.arange(len(rows)) - np.repeat(begins, lengths)
+    by_ordinal = order[np.argsort(ordinal, kind="stable")]
+    yield from np.split(by_ordinal, np.cumsum(np.bincount(ordinal))[:-1])
+
+
+def _condition(spec: DetectorSpec) -> str:
+    score = f"{spec.kind}({spec.value})"
+    both = f"abs({score}) >= {spec.threshold}"
+    return {"both": both, "up": f"{score} >= {spec.threshold}", "down": f"{score} <= -{spec.threshold}"}[spec.direction]
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124 - JSON has no NaN

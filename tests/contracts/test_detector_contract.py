@@ -1,0 +1,294 @@
+"""What every detector in the registry must keep to; a new one is tested before its author writes a test."""
+
+import doctest
+import inspect
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import detectors
+from detectors import KEYED, SERIES
+
+SETTINGS = {"ewma": {"warmup": 5}, "persistence": {"warmup": 5}, "threshold": {"above": 20.0, "margin": 2.0}}
+WRONG = {
+    "ewma": [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}],
+    "persistence": [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}],
+    "threshold": [{"above": float("inf")}, {"above": 1.0, "margin": -0.5}, {"above": 1.0, "below": 2.5}, {}],
+}
+# Columns of records that are odd, and settings, for each keyed function.
+COLUMNS = {
+    "amount_score": ((95.0, 9.0, 20.0, 30.0), {}),
+    "distinct_score": ((9.0, 10.0), {}),
+    "newness": ((900.0, 500.0, 100.0), {}),
+    "silence_score": ((50_000.0, 1_000.0, 30.0), {}),
+    "velocity_score": ((40.0, 4.0), {}),
+}
+WARM = 40
+ODD_VALUES = [np.nan, np.inf, -np.inf, 1e308, -1e308]
+
+every_series = pytest.mark.parametrize("kind", sorted(SERIES))
+every_keyed = pytest.mark.parametrize("name", sorted(KEYED))
+
+
+def build(kind, n_series):
+    detector = SERIES[kind](**SETTINGS[kind])
+    detector.grow(n_series)
+    return detector
+
+
+def measured(n_series, n, seed=11):
+    """Plausible measurements with spikes and gaps, shape (n, n_series)."""
+    rng = np.random.default_rng(seed)
+    values = 10.0 + rng.normal(0.0, 1.0, (n, n_series)) + np.sin(np.arange(n) / 9.0)[:, None]
+    values[rng.random((n, n_series)) < 0.02] *= 4.0
+    values[rng.random((n, n_series)) < 0.02] = np.nan
+    return values
+
+
+def follow(detector, values):
+    """Score and learn values of shape (n, n_series); gives scores of the same shape."""
+    rows = np.arange(values.shape[1])
+    scores = np.empty(values.shape)
+    for i, now in enumerate(values):
+        scores[i] = detector.score(rows, now)
+        detector.learn(rows, now)
+    return scores
+
+
+def same(left, right):
+    """Equal bit for bit, NaN included."""
+    return left.keys() == right.keys() and all(left[name].tobytes() == right[name].tobytes() for name in left)
+
+
+@every_series
+def test_score_never_learns(kind):
+    """Scoring leaves the state as it was, whatever the values."""
+    detector = build(kind, 3)
+    follow(detector, measured(3, WARM))
+    before = detector.state()
+    for value in [1e6, -5.0, *ODD_VALUES]:
+        detector.score(np.arange(3), np.full(3, value))
+    assert same(before, detector.state())
+
+
+@every_series
+def test_deterministic(kind):
+    """The same samples give the same scores and state in a second detector."""
+    values = measured(4, 200)
+    first, second = build(kind, 4), build(kind, 4)
+    assert follow(first, values).tobytes() == follow(second, values).tobytes()
+    assert same(first.state(), second.state())
+
+
+@every_series
+def test_state_round_trip_shares_nothing(kind):
+    """A restored detector goes on like the original, and neither sees what the other or the state's holder does."""
+    values = measured(3, 120)
+    original, restored = build(kind, 3), SERIES[kind](**SETTINGS[kind])
+    follow(original, values[:60])
+    state = original.state()
+    kept = {name: column.copy() for name, column in state.items()}
+    restored.restore(state)
+    follow(original, values[60:])
+    assert same(state, kept)
+    for column in state.values():
+        column[:] = 1e9
+    assert same(restored.state(), kept)
+    follow(restored, values[60:])
+    assert same(original.state(), restored.state())
+
+
+@every_series
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_series_do_not_influence_each_other(kind, data):
+    """Series scored together, alone, or in any subsets and orders get the same scores, bit for bit."""
+    n_series, n = data.draw(st.integers(2, 9)), 60
+    values = measured(n_series, n, seed=data.draw(st.integers(0, 1_000)))
+    together = follow(build(kind, n_series), values)
+    detector = build(kind, n_series)
+    apart = np.empty(values.shape)
+    for i in range(n):
+        order = np.array(data.draw(st.permutations(range(n_series))))
+        cut = data.draw(st.integers(1, n_series))
+        for rows in (order[:cut], order[cut:]):
+            apart[i, rows] = detector.score(rows, values[i, rows])
+            detector.learn(rows, values[i, rows])
+    assert together.tobytes() == apart.tobytes()
+
+
+@every_series
+def test_no_opinion_until_warm(kind):
+    """Scores, and what they are measured by, are NaN for the warm-up and numbers after it; 0 is no substitute."""
+    detector = build(kind, 1)
+    warmup = SETTINGS[kind].get("warmup", 0)
+    values = 10.0 + np.random.default_rng(1).normal(size=(WARM, 1))
+    row = np.array([0])
+    if warmup:
+        assert np.isnan([detector.expected(row), detector.spread(row)]).all()
+    scores = follow(detector, values)
+    assert np.isnan(scores[:warmup]).all()
+    assert np.isfinite(scores[warmup + 1 :]).all()
+    assert np.isfinite([detector.expected(row), detector.spread(row)]).all()
+
+
+@every_series
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_unusable_values_are_counted_and_ignored(kind, value):
+    """NaN, infinite and absurdly large values get no score, are not learned, and are counted."""
+    detector, clean = build(kind, 2), build(kind, 2)
+    values = measured(2, WARM)
+    follow(detector, values)
+    follow(clean, values)
+    before = detector.ignored
+    rows, now = np.arange(2), np.array([value, 11.0])
+    assert np.isnan(detector.score(rows, now)).tolist() == [True, False]
+    detector.learn(rows, now)
+    clean.learn(rows[1:], now[1:])
+    assert detector.ignored == before + 1
+    left, right = detector.state(), clean.state()
+    left.pop("ignored")
+    right.pop("ignored")
+    assert same(left, right)
+
+
+@every_series
+@pytest.mark.parametrize("level", [0.0, 1.0, -7.25, 1e-300, 1e150])
+def test_constant_series_stay_finite(kind, level):
+    """A series that never moves scores 0 or stays beyond its limit, and a first flicker is finite too."""
+    detector = build(kind, 1)
+    scores = follow(detector, np.full((WARM, 1), level))
+    assert np.isfinite(scores[10:]).all()
+    row = np.array([0])
+    for flicker in (level + 1.0, 0.0, -1e150, 1e150):
+        assert np.isfinite(detector.score(row, np.array([flicker]))).all()
+
+
+@pytest.mark.parametrize("kind", ["ewma", "persistence"])
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**20, -1.0])
+def test_the_unit_of_the_values_does_not_matter(kind, factor):
+    """Values in another unit get the same scores, and mirrored values mirrored ones."""
+    values = measured(2, 100)
+    plain, scaled = follow(build(kind, 2), values), follow(build(kind, 2), values * factor)
+    assert np.array_equal(plain * np.sign(factor), scaled, equal_nan=True)
+
+
+@every_series
+def test_memory_is_bounded_by_the_series(kind):
+    """State is one number a column and series, however many samples came; it is as large as its cost line says."""
+    detector = build(kind, 50)
+    sizes = []
+    for _ in range(3):
+        follow(detector, measured(50, 50))
+        sizes.append(sum(column.nbytes for column in detector.state().values()))
+    assert sizes[0] == sizes[2]
+    assert f"{sizes[0] // 50} bytes" in SERIES[kind].cost
+
+
+@every_series
+def test_growing_and_forgetting(kind):
+    """Growing keeps what is learned, and a forgotten series is like a new one while its neighbours stay."""
+    values = measured(3, WARM)
+    detector, fresh = build(kind, 2), build(kind, 3)
+    follow(detector, values[:, :2])
+    before = detector.state()
+    detector.grow(3)
+    detector.grow(1)
+    assert detector.n_series == 3
+    assert all(detector.state()[name][:2].tobytes() == before[name].tobytes() for name in before)
+    detector.forget(np.array([0]))
+    after, new = detector.state(), fresh.state()
+    assert all(after[name][[0, 2]].tobytes() == new[name][[0, 2]].tobytes() for name in after)
+    assert all(after[name][1] == before[name][1] for name in after)
+
+
+@every_series
+def test_refuses_foreign_state(kind):
+    """State with other columns, or columns of unequal length, is refused."""
+    detector = build(kind, 2)
+    state = detector.state()
+    with pytest.raises(ValueError, match="stranger"):
+        detector.restore({**state, "stranger": np.zeros(2)})
+    with pytest.raises(ValueError, match="length"):
+        detector.restore({**state, "ignored": np.zeros(3)})
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [(kind, wrong) for kind in sorted(WRONG) for wrong in WRONG[kind]])
+def test_wrong_settings_are_named(kind, wrong):
+    """A wrong setting is refused at once, with the offending value in the message."""
+    shown = str(list(wrong.values())[-1]) if wrong else "neither"
+    with pytest.raises(ValueError, match=shown):
+        SERIES[kind](**wrong)
+
+
+@every_series
+def test_settings_are_keyword_only(kind):
+    """No setting can be passed by position."""
+    kinds = {parameter.kind for parameter in inspect.signature(SERIES[kind]).parameters.values()}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("thing", [*SERIES.values(), *KEYED.values()], ids=lambda thing: thing.__name__)
+def test_documented_with_a_running_example(thing):
+    """Each docstring says cost and reference, and its example runs."""
+    for section in ("Args:", "Cost:", "Reference:", ">>>"):
+        assert section in thing.__doc__
+    scope = vars(sys.modules[thing.__module__])
+    examples = doctest.DocTestFinder(recurse=False).find(thing, globs=dict(scope))
+    assert doctest.DocTestRunner().run(examples[0]).failed == 0
+    if inspect.isclass(thing):
+        assert thing.cost
+        assert thing.best_for
+
+
+def test_registries_hold_every_public_detector():
+    """What the package exports is what the registries list, sorted."""
+    listed = {thing.__name__ for thing in [*SERIES.values(), *KEYED.values()]}
+    assert set(detectors.__all__) - {"KEYED", "SERIES", "SeriesDetector"} == listed
+    assert detectors.__all__ == sorted(detectors.__all__, key=lambda name: (not name.isupper(), name))
+    assert set(SETTINGS) == set(WRONG) == set(SERIES)
+    assert set(COLUMNS) == set(KEYED)
+
+
+@every_keyed
+def test_keyed_records_do_not_influence_each_other(name):
+    """A record's score is the same alone and among others, bit for bit, and the columns are left as they were."""
+    columns, more = COLUMNS[name]
+    rng = np.random.default_rng(2)
+    together = [np.floor(column * rng.uniform(0.2, 3.0, 257)) for column in columns]
+    before = [column.copy() for column in together]
+    scores = KEYED[name](*together, **more)
+    assert scores.shape == (257,)
+    assert all(np.array_equal(left, right) for left, right in zip(before, together, strict=True))
+    alone = np.concatenate([KEYED[name](*(c[i : i + 1] for c in together), **more) for i in range(257)])
+    strided = KEYED[name](*(np.repeat(c, 2)[::2] for c in together), **more)
+    assert scores.tobytes() == alone.tobytes() == strided.tobytes()
+
+
+@every_keyed
+def test_keyed_takes_no_records_and_whole_columns(name):
+    """An empty chunk gives an empty result, and int64 columns the same as float64 ones."""
+    columns, more = COLUMNS[name]
+    empty = KEYED[name](*(np.empty(0) for _ in columns), **more)
+    assert empty.shape == (0,)
+    floats, whole = ([np.array([c], kind) for c in columns] for kind in (np.float64, np.int64))
+    assert KEYED[name](*floats, **more) == KEYED[name](*whole, **more)
+
+
+@pytest.mark.parametrize("name", sorted(set(KEYED) - {"newness"}))
+@pytest.mark.parametrize("bad", ODD_VALUES)
+def test_keyed_is_safe_against_odd_input(name, bad):
+    """An odd number in any column gives NaN or a finite score, no warning, and leaves the neighbours alone."""
+    columns, more = COLUMNS[name]
+    clean = KEYED[name](*([c] for c in columns), **more)[0]
+    assert np.isfinite(clean)
+    for position in range(len(columns)):
+        dirty = [np.array([c, bad if i == position else c, c]) for i, c in enumerate(columns)]
+        scores = KEYED[name](*dirty, **more)
+        assert not np.isinf(scores).any()
+        assert scores[0] == scores[2] == clean
+        if np.isnan(bad):
+            assert np.isnan(scores[1])
