@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from agents.events import Chunk, Outgoing, Records, TopicPartition
+from agents.events import Chunk, Outgoing, TopicPartition
 
 DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000
 

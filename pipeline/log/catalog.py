@@ -1,0 +1,140 @@
+"""Which topics a local log has, and the row of each of their partitions."""
+
+import difflib
+import re
+import sqlite3
+from dataclasses import dataclass
+
+from agents.events import TopicPartition
+from pipeline.errors import TopicMismatchError, UnknownTopicError, UsageError
+from pipeline.log.api import TopicSpec
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as stored: its settings, and the row id of each partition in order."""
+
+    spec: TopicSpec
+    rows: tuple[int, ...]
+
+    def row(self, partition: int) -> int:
+        """Row id of a partition.
+
+        Raises:
+            UnknownTopicError: If there is no such partition.
+        """
+        if not 0 <= partition < len(self.rows):
+            raise UnknownTopicError(
+                f"topic {self.spec.name!r} has no partition {partition}: it has 0 to {len(self.rows) - 1}"
+            )
+        return self.rows[partition]
+
+
+class Catalog:
+    """The topics of a log, remembered: they never change once made, so only a miss asks the file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._topics: dict[str, Topic] = {}
+
+    def topic(self, name: str) -> Topic:
+        """A topic by name.
+
+        Raises:
+            UnknownTopicError: If there is none.
+        """
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self.all().get(name)
+            if topic is None:
+                raise UnknownTopicError(_unknown(name, sorted(self._topics)))
+        return topic
+
+    def row(self, source: TopicPartition) -> int:
+        """Row id of a partition.
+
+        Raises:
+            UnknownTopicError: If there is no such topic or partition.
+        """
+        return self.topic(source.topic).row(source.partition)
+
+    def all(self) -> dict[str, Topic]:
+        """Every topic by name."""
+        query = (
+            "SELECT name, cleanup, retention_ms, retention_bytes, partitions.id FROM topics"
+            " JOIN partitions ON partitions.topic = topics.id ORDER BY name, partition"
+        )
+        rows: dict[tuple[str, str, int | None, int | None], list[int]] = {}
+        for *settings, row in self._connection.execute(query):
+            rows.setdefault(tuple(settings), []).append(row)
+        self._topics = {
+            name: Topic(_spec(name, cleanup, len(ids), retention_ms, retention_bytes), tuple(ids))
+            for (name, cleanup, retention_ms, retention_bytes), ids in rows.items()
+        }
+        return self._topics
+
+    def create(self, spec: TopicSpec) -> None:
+        """Make a topic, inside a write transaction.
+
+        Raises:
+            UsageError: If the name or a setting is not allowed.
+            TopicMismatchError: If it exists with other partitions or cleanup.
+        """
+        validate(spec)
+        found = self.all().get(spec.name)
+        if found is None:
+            (topic,) = self._connection.execute(
+                "INSERT INTO topics (name, cleanup, retention_ms, retention_bytes) VALUES (?, ?, ?, ?) RETURNING id",
+                (spec.name, spec.cleanup, spec.retention_ms, spec.retention_bytes),
+            ).fetchone()
+            self._connection.executemany(
+                "INSERT INTO partitions (topic, partition) VALUES (?, ?)",
+                ((topic, partition) for partition in range(spec.partitions)),
+            )
+        elif (found.spec.partitions, found.spec.cleanup) != (spec.partitions, spec.cleanup):
+            raise TopicMismatchError(
+                f"topic {spec.name!r} exists with {found.spec.partitions} partitions and cleanup "
+                f"{found.spec.cleanup!r}, asked for were {spec.partitions} and {spec.cleanup!r}; "
+                "change the configuration back, or use another topic or log"
+            )
+
+
+def validate(spec: TopicSpec) -> None:
+    """Refuse what Kafka would refuse.
+
+    Raises:
+        UsageError: If the name or a setting is not allowed.
+    """
+    if not _NAME.fullmatch(spec.name) or spec.name in {".", ".."}:
+        raise UsageError(
+            f"{spec.name!r} is no topic name: 1 to 249 letters, digits, '.', '_' and '-' are allowed, "
+            "but neither '.' nor '..'"
+        )
+    if spec.partitions < 1:
+        raise UsageError(f"topic {spec.name!r} needs at least 1 partition, got {spec.partitions}")
+    if spec.cleanup not in {"delete", "compact"}:
+        raise UsageError(f"cleanup of topic {spec.name!r} is 'delete' or 'compact', got {spec.cleanup!r}")
+    for name, value in (("retention_ms", spec.retention_ms), ("retention_bytes", spec.retention_bytes)):
+        if value is not None and value < 0:
+            raise UsageError(f"{name} of topic {spec.name!r} can't be negative, got {value}; None keeps everything")
+
+
+def _spec(name: str, cleanup: str, partitions: int, retention_ms: int | None, retention_bytes: int | None) -> TopicSpec:
+    return TopicSpec(
+        name=name,
+        partitions=partitions,
+        cleanup="compact" if cleanup == "compact" else "delete",
+        retention_ms=retention_ms,
+        retention_bytes=retention_bytes,
+    )
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if not known:
+        return f"there is no topic {name!r}: the log has no topics yet"
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    return f"there is no topic {name!r}: {hint}The log has {shown}"
