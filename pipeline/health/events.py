@@ -32,11 +32,17 @@ HISTOGRAMS: Final = ("event_append", "append_processed", "event_alert", "append_
 """Latencies from one moment of a record to another, as vectors of ``tables.histogram.WIDTH``."""
 PEAKS: Final = tuple(f"{name}_p99_ms" for name in HISTOGRAMS)
 """The 99th percentile of each histogram since the last event, so that a latency can be followed as a series."""
+SLOW_MS: Final = 1_000
+"""``slow_ms`` is the 99th percentile from append to processed, but at least this: below a second nothing is slow, so a
+detector sees a calm series until latency matters."""
+BUSY_PER_S: Final = 10.0
+"""``busy_per_s`` is the produce rate, but at least this: below it chance decides whether a second is a busy one."""
 GAUGES: Final = (
     "lag_records",
     "lag_processed",
     "lag_ms",
     "produce_per_s",
+    "busy_per_s",
     "consume_per_s",
     "eta_ms",
     "status",
@@ -126,8 +132,10 @@ class UnitMeter:
             return None
         values: dict[str, object] = {"worker": self._worker, **self._counts}
         values.update(zip(HISTOGRAMS, self._latencies, strict=True))
-        # orjson writes NaN, an empty histogram's percentile, as null.
-        values.update(zip(PEAKS, quantile(self._latencies, 0.99).tolist(), strict=True))
+        peaks = quantile(self._latencies, 0.99)
+        # orjson writes NaN, the percentile of an empty histogram, as null; a maximum with NaN is NaN.
+        values.update(zip(PEAKS, peaks.tolist(), strict=True))
+        values["slow_ms"] = float(np.maximum(peaks[1], SLOW_MS))
         event = encode_event(self._source, now_ms, values)
         self._reset()
         return event

@@ -7,7 +7,7 @@ from typing import Final
 
 from agents.events import TopicPartition
 from pipeline.health.burrow import Status, evaluate
-from pipeline.health.events import encode_event
+from pipeline.health.events import BUSY_PER_S, encode_event
 from pipeline.health.look import Look, look
 from pipeline.log.api import Log
 
@@ -57,6 +57,7 @@ class LagSample:
                 "lag_processed": self.lag_processed,
                 "lag_ms": self.lag_ms,
                 "produce_per_s": self.produce_per_s,
+                "busy_per_s": None if self.produce_per_s is None else max(self.produce_per_s, BUSY_PER_S),
                 "consume_per_s": self.consume_per_s,
                 "eta_ms": self.eta_ms,
                 "status": int(self.status),

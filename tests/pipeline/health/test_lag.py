@@ -1,0 +1,300 @@
+"""Lag from a real local log: nobody is asked but the log, and its clock is set by hand."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+import numpy as np
+import orjson
+import pytest
+
+from agents.events import Outgoing, Records, TopicPartition
+from pipeline.errors import UsageError
+from pipeline.health.burrow import Status
+from pipeline.health.lag import LagRow, read_lag, skew, with_measured, with_rates
+from pipeline.health.look import look
+from pipeline.health.sampler import NEVER, LagSampler
+from pipeline.log.api import TopicSpec
+from pipeline.log.local import LocalLog
+
+T0 = 1_700_000_000_000
+PARTITIONS = 3
+
+
+class World:
+    """A log with one topic, and the time."""
+
+    def __init__(self, path):
+        self.now_ms = T0
+        self.log = LocalLog(path, clock=lambda: self.now_ms)
+
+    def at(self, second):
+        self.now_ms = T0 + round(1_000 * second)
+
+    async def produce(self, partition, n):
+        await self.log.append([Outgoing("payments", partition, Records(values=[b"{}"] * n))])
+
+    async def worker(self, ttl_ms=10_000):
+        fences = await self.log.renew("app", "w1", ["payments"], ttl_ms=ttl_ms)
+        return {fence.source.partition: fence for fence in fences}
+
+    async def lag(self, group="app", topics=()):
+        return {row.partition: row for row in await read_lag(self.log, group, self.now_ms, topics)}
+
+
+def played(tmp_path, play):
+    """Run a scene on a fresh log, and close it."""
+
+    async def run():
+        world = World(tmp_path / "events.db")
+        try:
+            await world.log.create_topic(TopicSpec(name="payments", partitions=PARTITIONS))
+            return await play(world)
+        finally:
+            await world.log.close()
+
+    return asyncio.run(run())
+
+
+def test_rows(tmp_path):
+    """Rows tell end, position, owner, and how long the next uncommitted record has been waiting."""
+
+    async def play(world):
+        fences = await world.worker()
+        await world.produce(0, 10)
+        world.at(2)
+        await world.produce(0, 5)
+        await world.produce(2, 1)
+        await world.log.commit(fences[0], 10, [])
+        world.at(3.5)
+        return await world.lag()
+
+    rows = played(tmp_path, play)
+    assert sorted(rows) == [0, 1, 2]
+    first = rows[0]
+    assert (first.end, first.committed, first.committed_ms) == (15, 10, T0 + 2_000)
+    assert (first.lag_records, first.lag_ms) == (5, 1_500)
+    assert (first.owner, first.lease) == ("w1", "held")
+    assert (first.status, first.reason) == (Status.OK, "5 records wait, the last commit was 1.5 s ago")
+    assert (rows[1].lag_records, rows[1].lag_ms, rows[1].eta_ms) == (0, 0, 0)
+    assert (rows[2].committed, rows[2].lag_records, rows[2].lag_ms) == (None, 1, 1_500)
+
+
+def test_dead_worker(tmp_path):
+    """When the only worker died, its lease expires, and what waits is STOP; what doesn't wait is OK."""
+
+    async def play(world):
+        await world.worker(ttl_ms=10_000)
+        world.at(60)
+        await world.produce(0, 4)
+        return await world.lag()
+
+    rows = played(tmp_path, play)
+    assert rows[0].status is Status.STOP
+    assert rows[0].reason == "4 records wait and the lease of w1 expired 50.0 s ago"
+    assert (rows[0].lease, rows[1].status) == ("expired", Status.OK)
+
+
+def test_silent_worker(tmp_path):
+    """A worker that keeps its lease but doesn't commit has stopped, once that and the next record are old."""
+
+    async def play(world):
+        fences = await world.worker(ttl_ms=100_000)
+        await world.log.commit(fences[0], 0, [])
+        world.at(30)
+        await world.produce(0, 4)
+        world.at(44)
+        fresh = await world.lag()
+        world.at(46)
+        return fresh[0], (await world.lag())[0]
+
+    fresh, old = played(tmp_path, play)
+    assert fresh.status is Status.OK
+    assert (old.status, old.reason) == (Status.STOP, "4 records wait, the last commit was 46.0 s ago")
+
+
+def test_plain_consumer(tmp_path):
+    """A group that only commits offsets has no owners, and is no less OK for that."""
+
+    async def play(world):
+        await world.produce(1, 4)
+        await world.log.commit_offsets("reader", {TopicPartition("payments", 1): 3})
+        world.at(1)
+        return await world.lag("reader")
+
+    rows = played(tmp_path, play)
+    assert (rows[1].lag_records, rows[1].lease, rows[1].owner, rows[1].status) == (1, "none", None, Status.OK)
+
+
+def test_all_groups(tmp_path):
+    """Without a group, the rows of all groups come in order."""
+
+    async def play(world):
+        await world.worker()
+        await world.log.commit_offsets("reader", {TopicPartition("payments", 1): 0})
+        return await read_lag(world.log, None, world.now_ms)
+
+    assert [(row.group, row.partition) for row in played(tmp_path, play)] == [
+        (group, partition) for group in ("app", "reader") for partition in range(PARTITIONS)
+    ]
+
+
+def test_unknown_group(tmp_path):
+    """A group that doesn't exist is refused with those that do, unless the topics to show are known."""
+
+    async def play(world):
+        await world.log.commit_offsets("reader", {TopicPartition("payments", 1): 0})
+        with pytest.raises(UsageError, match=r"no consumer group 'ap' in this log; there is: reader"):
+            await world.lag("ap")
+        await world.produce(0, 2)
+        return await world.lag("ap", topics=["payments", "not-made-yet"])
+
+    rows = played(tmp_path, play)
+    assert (rows[0].committed, rows[0].lag_records, len(rows)) == (None, 2, PARTITIONS)
+
+
+def test_rates_from_two_looks(tmp_path):
+    """Two looks give rates and an ETA for each partition."""
+
+    async def play(world):
+        fences = await world.worker()
+        await world.produce(0, 100)
+        before = list((await world.lag()).values())
+        world.at(2)
+        await world.produce(0, 20)
+        await world.produce(1, 8)
+        await world.log.commit(fences[0], 60, [])
+        return with_rates(before, list((await world.lag()).values()))
+
+    first, second, third = played(tmp_path, play)
+    assert (first.produce_per_s, first.consume_per_s, first.eta_ms) == (10.0, 30.0, 3_000)
+    assert (second.produce_per_s, second.consume_per_s, second.eta_ms) == (4.0, 0.0, NEVER)
+    assert (third.produce_per_s, third.consume_per_s, third.eta_ms) == (0.0, 0.0, 0)
+
+
+def test_sampler_on_a_log(tmp_path):
+    """The sampler's events follow the log: lag behind the processed position, its age, and STALL when it stands."""
+
+    async def play(world):
+        fences = await world.worker(ttl_ms=1_000_000)
+        await world.produce(0, 10)
+        world.at(1)
+        await world.produce(0, 10)
+        sampler, source = LagSampler(commit_ms=1_000), TopicPartition("payments", 0)
+        processed = {source: 12}
+        events = []
+        for second in range(1, 20):
+            world.at(second)
+            await world.log.commit(fences[0], 7, [])
+            events.append(await sampler.sample(world.log, "app", ["payments"], world.now_ms, processed))
+        return events
+
+    events = [[orjson.loads(event) for event in at] for at in played(tmp_path, play)]
+    assert [event["source"] for event in events[0]] == ["payments/0", "payments/1", "payments/2"]
+    stuck = [at[0] for at in events]
+    assert (stuck[0]["lag_records"], stuck[0]["lag_processed"]) == (13, 8)
+    assert [event["lag_ms"] for event in stuck] == [1_000 * s for s in range(19)]
+    assert stuck[-1]["status"] == Status.STALL
+    assert {event["status"] for at in events for event in at[1:]} == {Status.OK}
+
+
+def test_removed_by_retention(tmp_path):
+    """When retention has removed what was to be read next, the lag is what is left, and as old as that."""
+
+    async def play(world):
+        await world.log.create_topic(TopicSpec(name="short", partitions=1, retention_ms=10_000))
+        await world.log.append([Outgoing("short", 0, Records(values=[b"a"] * 5))])
+        await world.log.commit_offsets("app", {TopicPartition("short", 0): 2})
+        world.at(60)
+        await world.log.append([Outgoing("short", 0, Records(values=[b"b"] * 3))])
+        await world.log.tidy()
+        world.at(61)
+        return await look(world.log, "app", ["short"], world.now_ms)
+
+    [seen] = played(tmp_path, play)
+    assert seen.start == 5
+    assert (seen.lag_records, seen.lag_ms, seen.position) == (3, 1_000, 5)
+
+
+def row(partition, **values):
+    made = LagRow(
+        group="app",
+        topic="payments",
+        partition=partition,
+        time_ms=T0,
+        start=0,
+        end=100,
+        committed=100,
+        committed_ms=T0,
+        lag_records=0,
+        lag_ms=0,
+        owner="w1",
+        lease="held",
+        status=Status.OK,
+        reason="nothing waits",
+    )
+    return replace(made, **values)
+
+
+@dataclass
+class View:
+    keys: list
+    window_end_ms: np.ndarray
+    columns: dict
+
+
+def view(*rows):
+    names = ("produce_per_s", "consume_per_s", "eta_ms", "status")
+    columns = {name: np.array([found[2][i] for found in rows], float) for i, name in enumerate(names)}
+    return View([found[0] for found in rows], np.array([T0 + 1_000 * found[1] for found in rows]), columns)
+
+
+def test_measured_by_the_workers():
+    """The newest window that a sampler wrote for a partition gives its rates, ETA and status."""
+    nan = float("nan")
+    table = view(
+        ("payments/0", -1, (9.0, 5.0, -1.0, 2.0)),
+        ("payments/0", -3, (1.0, 1.0, 0.0, 0.0)),
+        ("payments/0", 0, (nan, nan, nan, nan)),
+        ("payments/1", -1, (2.0, nan, nan, 0.0)),
+        ("other/2", -1, (9.0, 9.0, 0.0, 2.0)),
+    )
+    first, second, third = with_measured([row(0), row(1), row(2)], "app", table)
+    assert (first.produce_per_s, first.consume_per_s, first.eta_ms) == (9.0, 5.0, -1)
+    assert (first.status, first.reason) == (Status.STALL, "nothing waits; the workers measured STALL")
+    assert (second.produce_per_s, second.consume_per_s, second.status) == (2.0, None, Status.OK)
+    assert third == row(2)
+
+
+def test_dead_workers_measure_nothing():
+    """Old measurements don't count, nor do those of another group, nor an OK that the log itself contradicts."""
+    stopped = row(0, status=Status.STOP, reason="dead")
+    assert with_measured([stopped], "app", view(("payments/0", -20, (1.0, 1.0, 0.0, 0.0)))) == [stopped]
+    assert with_measured([stopped], "else", view(("payments/0", 0, (1.0, 1.0, 0.0, 0.0)))) == [stopped]
+    [seen] = with_measured([stopped], "app", view(("payments/0", 0, (1.0, 1.0, 0.0, 0.0))))
+    assert (seen.status, seen.reason, seen.produce_per_s) == (Status.STOP, "dead", 1.0)
+
+
+def test_skew():
+    """Skew compares the worst lag with the mean, and names the partition that gets most of the records."""
+    [even] = skew([row(0), row(1)])
+    assert (even.lag_ratio, even.share, even.partitions) == (1.0, 0.5, 2)
+    lagging = [row(0, lag_records=90, end=100), row(1, end=300), row(2, end=0), row(3, lag_records=30, end=100)]
+    [uneven] = skew(lagging)
+    assert (uneven.lag_ratio, uneven.busiest, uneven.share) == (3.0, 1, 0.6)
+
+
+def test_skew_of_rates():
+    """Where all rates are known they decide, not what was produced long ago."""
+    rows = [row(0, end=1_000, produce_per_s=1.0), row(1, end=10, produce_per_s=9.0)]
+    assert [(each.busiest, each.share) for each in skew(rows)] == [(1, 0.9)]
+    assert skew([row(0, end=0), row(1, end=0)])[0].share == 0.5
+
+
+def test_skew_of_each_topic():
+    """Groups and topics are kept apart."""
+    found = skew([row(0), row(0, topic="other"), row(0, group="reader")])
+    assert [(each.group, each.topic) for each in found] == [
+        ("app", "payments"),
+        ("app", "other"),
+        ("reader", "payments"),
+    ]
