@@ -98,13 +98,15 @@ class UnitMeter:
     def observe(self, output: Output, chunk: Chunk, now_ms: int) -> None:
         """Count a chunk that was processed.
 
+        Records are those accepted and those refused: a record of a repartition topic holds many.
+
         Args:
             output: What processing it gave.
             chunk: The chunk.
             now_ms: When that was done, Unix ms.
         """
         counts = self._counts
-        counts["records"] += len(chunk)
+        counts["records"] += len(output.time_ms) + sum(output.rejects.values())
         counts["bytes"] += sum(map(len, filter(None, chunk.values)))
         counts["late"] += output.late
         for reason, number in output.rejects.items():

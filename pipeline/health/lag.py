@@ -195,18 +195,13 @@ def _overlaid(row: LagRow, view: Measured, at: int | None) -> LagRow:
     if at is None or row.time_ms - int(view.window_end_ms[at]) > _SILENT_MS:
         return row
     found = {name: float(view.columns[name][at]) for name in ("produce_per_s", "consume_per_s", "eta_ms", "status")}
-    known = {name: None if np.isnan(value) else value for name, value in found.items()}
-    status, reason, eta = Status(int(found["status"])), row.reason, known["eta_ms"]
+    status, reason = Status(int(found.pop("status"))), row.reason
     if status > row.status:
         reason = f"{row.reason}; the workers measured {status.name}"
-    return replace(
-        row,
-        produce_per_s=known["produce_per_s"],
-        consume_per_s=known["consume_per_s"],
-        eta_ms=None if eta is None else int(eta),
-        status=max(status, row.status),
-        reason=reason,
-    )
+    known: dict[str, Any] = {name: value for name, value in found.items() if not np.isnan(value)}
+    if "eta_ms" in known:
+        known["eta_ms"] = int(known["eta_ms"])
+    return replace(row, **known, status=max(status, row.status), reason=reason)
 
 
 class Skew(NamedTuple):

@@ -88,6 +88,13 @@ def test_counts():
     assert (event["rejected"], event["rejected_bad_json"], event["rejected_missing_field"]) == (4, 3, 1)
 
 
+def test_records_of_a_packed_chunk():
+    """A chunk of a repartition topic counts the records that its payloads hold, not the payloads."""
+    meter = UnitMeter(SOURCE, "w1")
+    meter.observe(output([(5, 20)] * 100), chunk([b"packed", b"packed"]), NOW_MS)
+    assert drained(meter)["records"] == 100
+
+
 @given(latencies=st.lists(st.tuples(st.integers(-50, 100_000), st.integers(-50, 100_000)), min_size=1, max_size=40))
 def test_latency_histograms(latencies):
     """The histograms are those of all latencies, whatever the chunks; a record from the future is counted as such."""

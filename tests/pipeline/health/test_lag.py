@@ -249,7 +249,7 @@ def view(*rows):
 
 
 def test_measured_by_the_workers():
-    """The newest window that a sampler wrote for a partition gives its rates, ETA and status."""
+    """The newest window that a sampler wrote for a partition gives its rates, ETA and status; where it has none, the look's stay."""
     nan = float("nan")
     table = view(
         ("payments/0", -1, (9.0, 5.0, -1.0, 2.0)),
@@ -258,10 +258,10 @@ def test_measured_by_the_workers():
         ("payments/1", -1, (2.0, nan, nan, 0.0)),
         ("other/2", -1, (9.0, 9.0, 0.0, 2.0)),
     )
-    first, second, third = with_measured([row(0), row(1), row(2)], "app", table)
+    first, second, third = with_measured([row(0), row(1, consume_per_s=7.0), row(2)], "app", table)
     assert (first.produce_per_s, first.consume_per_s, first.eta_ms) == (9.0, 5.0, -1)
     assert (first.status, first.reason) == (Status.STALL, "nothing waits; the workers measured STALL")
-    assert (second.produce_per_s, second.consume_per_s, second.status) == (2.0, None, Status.OK)
+    assert (second.produce_per_s, second.consume_per_s, second.status) == (2.0, 7.0, Status.OK)
     assert third == row(2)
 
 
