@@ -249,7 +249,7 @@ def view(*rows):
 
 
 def test_measured_by_the_workers():
-    """The newest window that a sampler wrote for a partition gives its rates, ETA and status; where it has none, the look's stay."""
+    """The newest window that a sampler wrote for a partition gives its rates, ETA and status, else the look does."""
     nan = float("nan")
     table = view(
         ("payments/0", -1, (9.0, 5.0, -1.0, 2.0)),
