@@ -1,18 +1,21 @@
 """The reading side of a local log: one connection, one thread; each call sees one moment of the log."""
 
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from agents.events import Chunk, Headers, Int64, TopicPartition
+from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
 from pipeline.log import groups
 from pipeline.log.api import Committed, Lease, PartitionInfo, TopicSpec
-from pipeline.log.blob import Columns, decode, decode_headers, sizes
+from pipeline.log.assemble import chunk_of_blobs, chunk_of_rows
+from pipeline.log.blob import decode
 from pipeline.log.catalog import Catalog
 from pipeline.log.schema import connect, transaction
+
+Decoding = Callable[[], Chunk]
 
 _PLAN_ROWS = 1_024
 _BOUNDS = (
@@ -59,13 +62,10 @@ class Reader:
 
     def fetch(self, positions: Mapping[TopicPartition, int], max_bytes: int) -> list[Chunk]:
         """See ``Log.fetch``, without the waiting."""
-        chunks = []
         with transaction(self._connection):
-            for source, position in positions.items():
-                chunk = self._fetch(source, position, max_bytes)
-                if chunk is not None:
-                    chunks.append(chunk)
-        return chunks
+            found = [self._fetch(source, position, max_bytes) for source, position in positions.items()]
+        # decoded after the transaction: an open one keeps writers from starting their write-ahead log over
+        return [decoding() for decoding in found if decoding is not None]
 
     def offset_at(self, source: TopicPartition, time_ms: int) -> int:
         """See ``Log.offset_at``; stamps need not be in order."""
@@ -106,7 +106,7 @@ class Reader:
         start, end = self._connection.execute(query, (row,)).fetchone()
         return start, end
 
-    def _fetch(self, source: TopicPartition, position: int, max_bytes: int) -> Chunk | None:
+    def _fetch(self, source: TopicPartition, position: int, max_bytes: int) -> Decoding | None:
         row = self._catalog.row(source)
         start, end = self._bounds(row)
         if not start <= position <= end:
@@ -120,8 +120,8 @@ class Reader:
             return self._latest(source, row, position, max_bytes)
         return self._chunks(source, row, position, max_bytes)
 
-    def _chunks(self, source: TopicPartition, row: int, position: int, max_bytes: int) -> Chunk:
-        """Whole blobs as far as they fit; the first one is cut when it alone does not."""
+    def _chunks(self, source: TopicPartition, row: int, position: int, max_bytes: int) -> Decoding:
+        """Whole blobs as far as they fit, one at least."""
         (first,) = self._connection.execute(
             "SELECT max(base_offset) FROM chunks WHERE partition = ? AND base_offset <= ?", (row, position)
         ).fetchone()
@@ -131,28 +131,16 @@ class Reader:
             " ORDER BY base_offset",
             (row, first, last),
         ).fetchall()
-        parts = []
-        for base, blob in blobs:
-            low, high, place = max(position - base, 0), None, f"{source} at offset {base}"
-            if first == last and len(blob) > max_bytes:
-                fitting = np.searchsorted(np.cumsum(sizes(blob, place=place)[low:]), max_bytes, side="right")
-                high = low + max(int(fitting), 1)
-            parts.append(decode(blob, low, high, place=place))
-        columns = parts[0] if len(parts) == 1 else _joined(parts)
-        return _chunk(source, np.arange(position, position + len(columns.values)), columns)
+        return partial(chunk_of_blobs, source, position, blobs, max_bytes)
 
-    def _latest(self, source: TopicPartition, row: int, position: int, max_bytes: int) -> Chunk:
+    def _latest(self, source: TopicPartition, row: int, position: int, max_bytes: int) -> Decoding:
         last = self._last_within(_PLAN_LATEST, row, position, max_bytes)
         rows = self._connection.execute(
             "SELECT offset, timestamp_ms, key, headers, value FROM latest"
             " WHERE partition = ? AND offset BETWEEN ? AND ? ORDER BY offset",
             (row, position, last),
         ).fetchall()
-        offsets, stamps, keys, packed, values = zip(*rows, strict=True)
-        headers: list[Headers] | None = None
-        if any(packed):
-            headers = [decode_headers(item, 1)[0][0] if item else () for item in packed]
-        return _chunk(source, np.array(offsets), Columns(values, keys, np.array(stamps), headers))
+        return partial(chunk_of_rows, source, rows)
 
     def _last_within(self, plan: str, row: int, start: int, max_bytes: int) -> int:
         """The last offset such that all from ``start`` to there fits into ``max_bytes``, one stored row at least."""
@@ -170,27 +158,3 @@ class Reader:
             block = rows.fetchmany(_PLAN_ROWS)
         rows.close()
         return last
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    """Several runs of records as one."""
-    keys = headers = None
-    if any(part.keys is not None for part in parts):
-        keys = list(chain.from_iterable(part.keys or [None] * len(part.values) for part in parts))
-    if any(part.headers is not None for part in parts):
-        headers = list(chain.from_iterable(part.headers or [()] * len(part.values) for part in parts))
-    values = list(chain.from_iterable(part.values for part in parts))
-    return Columns(values, keys, np.concatenate([part.timestamps_ms for part in parts]), headers)
-
-
-def _chunk(source: TopicPartition, offsets: Int64, columns: Columns) -> Chunk:
-    return Chunk(
-        topic=source.topic,
-        partition=source.partition,
-        offsets=offsets,
-        timestamps_ms=columns.timestamps_ms,
-        keys=[None] * len(offsets) if columns.keys is None else columns.keys,
-        values=columns.values,
-        headers=columns.headers if columns.headers and any(columns.headers) else None,
-        next_offset=int(offsets[-1]) + 1,
-    )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pipeline.log.api import TopicSpec
 from pipeline.log.catalog import Topic
+from pipeline.log.schema import BUSY_MS
 
 TOMBSTONE_MS = 3_600_000  # how long a follower may lag and still see that a key was deleted
 _STEP_CHUNKS = 64
@@ -72,8 +73,14 @@ def give_back(connection: sqlite3.Connection) -> bool:
     return bool(excess > _STEP_PAGES)
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Empty the write-ahead log; without effect while a reader still needs it."""
-    connection.execute("PRAGMA busy_timeout=1000")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    connection.execute("PRAGMA busy_timeout=30000")
+def checkpoint(connection: sqlite3.Connection, *, wait_ms: int) -> bool:
+    """Empty the write-ahead log, waiting for readers for at most ``wait_ms``; whether it worked.
+
+    The caller must be the only writer.
+    """
+    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+    try:
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    return not busy

@@ -17,6 +17,8 @@ APPLICATION_ID = 0x73746C67  # "stlg" in the file's header tells a log from any 
 SCHEMA_VERSION = 1
 PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 2048  # 16 MB of write-ahead log between checkpoints: each costs two fsyncs
+WAL_BYTES = 4 * CHECKPOINT_PAGES * PAGE_BYTES  # beyond this, writers wait for readers to let the log start over
+BUSY_MS = 30_000
 
 Sync = Literal["normal", "full"]
 
@@ -65,7 +67,10 @@ def prepare(path: Path, queue: WriterQueue) -> None:
     Raises:
         LogError: If the file is something else, or a log of another version.
     """
-    with queue.writing(), contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+    with (
+        queue.writing(),
+        contextlib.closing(sqlite3.connect(path, timeout=BUSY_MS / 1_000, isolation_level=None)) as connection,
+    ):
         try:
             _create_or_check(connection, path)
         except sqlite3.DatabaseError as error:
@@ -100,11 +105,11 @@ def connect(path: Path, *, sync: Sync = "normal") -> sqlite3.Connection:
         path: The log's file.
         sync: ``normal`` survives the death of any process, ``full`` a power loss too, at an fsync a commit.
     """
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1_000, isolation_level=None, check_same_thread=False)
     for setting in (
         f"synchronous={sync.upper()}",
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-        f"journal_size_limit={2 * CHECKPOINT_PAGES * PAGE_BYTES}",
+        f"journal_size_limit={WAL_BYTES // 2}",
         "secure_delete=OFF",
         "cache_size=-8192",
     ):
@@ -113,26 +118,24 @@ def connect(path: Path, *, sync: Sync = "normal") -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection, queue: WriterQueue | None = None) -> Iterator[None]:
-    """A read transaction, or with ``queue`` a write transaction: all or nothing.
+def transaction(connection: sqlite3.Connection, *, write: bool = False) -> Iterator[None]:
+    """A transaction: a read sees one moment of the log, a write happens as a whole or not at all.
 
-    Checkpoints run in a commit, so they too are made by one process at a time.
+    The caller of a write holds the pen (``WriterQueue``). As checkpoints run in a commit, they too are then made by
+    one process at a time.
 
     Raises:
         LogBusyError: If another program keeps the file locked.
     """
-    with queue.writing() if queue else contextlib.nullcontext():
-        try:
-            connection.execute("BEGIN IMMEDIATE" if queue else "BEGIN")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            raise LogBusyError(
-                f"another program keeps the log's file locked ({error}); end it, then try again"
-            ) from error
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.rollback()
+    try:
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
             raise
+        raise LogBusyError(f"another program keeps the log's file locked ({error}); end it, then try again") from error
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise

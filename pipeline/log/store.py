@@ -15,8 +15,10 @@ from pipeline.log.api import Fence, TopicSpec
 from pipeline.log.blob import encode_headers, lengths_of
 from pipeline.log.catalog import Catalog
 from pipeline.log.pieces import KeyedPiece, Piece, pieces
-from pipeline.log.schema import Sync, connect, transaction
+from pipeline.log.schema import WAL_BYTES, Sync, connect, transaction
 from pipeline.log.writers import WriterQueue
+
+_READERS_MS = 200  # how long a writer waits for readers when the write-ahead log has grown too long
 
 
 class Store:
@@ -30,12 +32,13 @@ class Store:
     """
 
     def __init__(self, path: Path, queue: WriterQueue, *, sync: Sync, clock: Callable[[], int]) -> None:
-        self._path = path
         self._queue = queue
         self._clock = clock
         self._connection = connect(path, sync=sync)
         self._catalog = Catalog(self._connection)
         self._turn = os.getpid()
+        self._wal = path.with_name(path.name + "-wal")
+        self._wal_limit = WAL_BYTES
 
     def create_topic(self, spec: TopicSpec) -> None:
         """See ``Log.create_topic``."""
@@ -92,7 +95,7 @@ class Store:
     def truncate_wal(self) -> None:
         """Move everything from the write-ahead log to the file and cut it off, if no reader is in the way."""
         with self._queue.writing():
-            retention.checkpoint(self._connection)
+            retention.checkpoint(self._connection, wait_ms=_READERS_MS)
 
     def close(self) -> None:
         """Release the connection; the last one of all processes folds the write-ahead log into the file."""
@@ -102,8 +105,17 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with transaction(self._connection, self._queue):
-            yield
+        with self._queue.writing():
+            with transaction(self._connection, write=True):
+                yield
+            self._bound_wal()
+
+    def _bound_wal(self) -> None:
+        """Stop a write-ahead log that grows because readers overlap all the time: wait for them once in a while."""
+        size = self._wal.stat().st_size
+        if size > self._wal_limit:
+            emptied = retention.checkpoint(self._connection, wait_ms=_READERS_MS)
+            self._wal_limit = WAL_BYTES if emptied else size + WAL_BYTES
 
     def _prepare(self, outgoing: Sequence[Outgoing]) -> list[Piece | KeyedPiece]:
         now_ms = self._clock()
