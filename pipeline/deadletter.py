@@ -131,7 +131,7 @@ def late_records(
         watermark_ms: Newest event time of the partition at each row of the batch, Unix ms, shape ``(n,)``.
         chunk: What the batch was decoded from: payload, key and headers are then as they were. Without it, as for
             repartitioned rows, the payload is a JSON object of the columns.
-        key: Text column that holds the record's key, used without ``chunk``.
+        key: Column that holds the record's key, used without ``chunk``; records are without key if it is not there.
 
     Cost: about 5 us a late record.
     """
@@ -197,8 +197,8 @@ def _from_columns(batch: Batch, rows: list[int], key: str | None) -> tuple[list[
         orjson.dumps({name: column[row] for name, column in columns.items()}, option=orjson.OPT_SERIALIZE_NUMPY)
         for row in rows
     ]
-    keys: list[bytes | None] = [None if key is None else str(columns[key][row]).encode() for row in rows]
-    return values, keys
+    column = columns.get(key or "")
+    return values, [None if column is None else str(column[row]).encode() for row in rows]
 
 
 def _headers(why: Mapping[str, str | int], origin: Origin) -> list[tuple[str, bytes]]:

@@ -130,7 +130,8 @@ def test_late_rows_without_their_payload_are_written_from_columns():
     assert list(outgoing.records.keys) == ["ü".encode()]
     origin = parse_late(outgoing.records.headers[0]).origin
     assert (origin.topic, origin.partition, origin.offset, origin.timestamp_ms) == ("t", 5, 80, 2001)
-    assert list(late_records(batch, {"a": np.array([1])}, np.array([0, 5000])).records.keys) == [None]
+    for key in (None, "not carried"):
+        assert list(late_records(batch, {"a": np.array([1])}, np.array([0, 5000]), key=key).records.keys) == [None]
 
 
 @pytest.mark.parametrize("parse", [parse_dead_letter, parse_late])
