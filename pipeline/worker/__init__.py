@@ -1,1 +1,8 @@
-"""pipeline/worker."""
+"""The worker: a Faust app whose transport is the event log, with one unit of ownership for each partition."""
+
+from pipeline.worker.app import DEFAULT_TTL_MS, build_app
+from pipeline.worker.members import member_name
+from pipeline.worker.run import load_modules, run_worker, serve
+from pipeline.worker.transport import LogApp
+
+__all__ = ["DEFAULT_TTL_MS", "LogApp", "build_app", "load_modules", "member_name", "run_worker", "serve"]

@@ -1,0 +1,152 @@
+"""The worker as a Faust app: an agent for each source topic, timers, and the log as its transport."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agents.events import TopicPartition
+from pipeline.config.model import AppConfig
+from pipeline.errors import LogError
+from pipeline.health import LagSampler, UnitMeter, health_topic, outgoing
+from pipeline.log import Log
+from pipeline.plan import complete, plans, state_topic, topic_specs
+from pipeline.shard import Shard
+from pipeline.worker.contract import BuildShard
+from pipeline.worker.delivery import ChunkEvent
+from pipeline.worker.keeper import Keeper
+from pipeline.worker.members import Membership, member_name
+from pipeline.worker.transport import LogApp, LogTransport, NoTables
+from pipeline.worker.units import Sinks
+
+_logger = logging.getLogger(__name__)
+DEFAULT_TTL_MS = 6_000
+_IDLE_EVERY_S = 0.25
+_SAMPLE_EVERY_S = 1.0
+_TIDY_EVERY_S = 60.0
+
+
+def wall_clock_ms() -> int:
+    """Unix ms."""
+    return time.time_ns() // 1_000_000
+
+
+def build_app(
+    config: AppConfig,
+    log: Log,
+    *,
+    name: str | None = None,
+    ttl_ms: int = DEFAULT_TTL_MS,
+    now_ms: Callable[[], int] = wall_clock_ms,
+    build: BuildShard | None = None,
+) -> LogApp:
+    """A Faust app that runs ``config`` on ``log``; to be called within the event loop that will run it.
+
+    Args:
+        config: The application.
+        log: Its event log; stays open when the app stops.
+        name: Of this worker, for people; made unique with host and process.
+        ttl_ms: How long after its last sign of life the worker is replaced.
+        now_ms: Wall clock, Unix ms.
+        build: Makes the shard of a partition; ``None`` makes the configured one.
+
+    Raises:
+        ExpressionError: If an expression of the configuration is wrong.
+    """
+    config = complete(config)
+    made = plans(config)
+    member = member_name(name)
+    app = LogApp(
+        config.name,
+        broker="kafka://not-used",
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_commit_interval=config.commit_ms / 1000,
+        broker_session_timeout=ttl_ms / 1000,
+        stream_wait_empty=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        TableManager=NoTables,
+    )
+    app.transport = LogTransport([], app)
+    app.log_, app.specs = log, topic_specs(config)
+    app.failure = asyncio.get_running_loop().create_future()
+    app.membership = Membership(log, group=config.name, member=member, ttl_ms=ttl_ms)
+    app.keeper = Keeper(
+        topics=made,
+        sinks=Sinks(
+            log=log,
+            app=config.name,
+            alerts_topic=config.alerts_topic,
+            state_topic=lambda topic: state_topic(config, topic),
+            now_ms=now_ms,
+        ),
+        build=build or (lambda source: Shard(made[source.topic], source.partition)),
+        meter=lambda source: _meter(config, source, member),
+        on_lost=app.membership.wake_up,
+    )
+    for topic in made:
+        _add_agent(app, topic)
+    _add_timers(app, config, now_ms)
+    return app
+
+
+def _meter(config: AppConfig, source: TopicPartition, worker: str) -> UnitMeter | None:
+    measured = config.health and source.topic != health_topic(config.name)
+    return UnitMeter(source, worker) if measured else None
+
+
+def _add_agent(app: LogApp, topic: str) -> None:
+    async def apply_chunks(stream: Any) -> None:
+        event: ChunkEvent
+        async for event in stream:
+            await event.apply()
+
+    # Not acknowledged: the position is committed with what became of the records.
+    app.agent(app.topic(topic, acks=False), name=f"{topic}-shards")(apply_chunks)
+
+
+def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> None:
+    made = plans(config)
+    idle_ms = {topic: plan.stream.idle_advance_ms for topic, plan in made.items()}
+
+    async def advance_idle() -> None:
+        app.keeper.advance_idle({topic: ms for topic, ms in idle_ms.items() if ms is not None}, now_ms())
+
+    async def tidy() -> None:
+        await app.log_.tidy()
+
+    if any(ms is not None for ms in idle_ms.values()):
+        _add_timer(app, _IDLE_EVERY_S, advance_idle)
+    _add_timer(app, _TIDY_EVERY_S, tidy)
+    if config.health:
+        _add_timer(app, _SAMPLE_EVERY_S, _sampling(app, config, now_ms, sorted(made)))
+
+
+def _sampling(
+    app: LogApp, config: AppConfig, now_ms: Callable[[], int], topics: list[str]
+) -> Callable[[], Awaitable[None]]:
+    health = health_topic(config.name)
+    sampler = LagSampler(commit_ms=config.commit_ms)
+    sampled = [topic for topic in topics if topic != health]
+
+    async def sample() -> None:
+        units = app.keeper.units
+        if TopicPartition(health, 0) not in units:  # whoever owns the health topic looks for all
+            return
+        processed = {source: unit.shard.position for source, unit in units.items() if unit.is_open}
+        events = await sampler.sample(app.log_, config.name, sampled, now_ms(), processed)
+        await app.log_.append(outgoing(config.name, events))
+
+    return sample
+
+
+def _add_timer(app: LogApp, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        try:
+            await work()
+        except LogError as error:
+            _logger.warning("%s was skipped: %s", work.__name__, error)
+
+    app.timer(interval_s, name=work.__name__)(run)

@@ -1,0 +1,44 @@
+"""What the worker needs of a shard, and no more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from agents.events import Chunk, Output, TopicPartition
+
+
+class Shard(Protocol):
+    """All the state of one source partition: synchronous and pure."""
+
+    @property
+    def position(self) -> int:
+        """Offset of the next record to apply."""
+
+    @property
+    def watermark_ms(self) -> int:
+        """Newest event time seen, Unix ms."""
+
+    @property
+    def history(self) -> int:
+        """How many records before the position to remember after a restore."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What people should know about the restore."""
+
+    def process(self, chunk: Chunk) -> Output:
+        """Apply a chunk; afterwards ``position`` is its ``next_offset``."""
+
+    def advance(self, time_ms: int) -> Output:
+        """Let event time pass without records."""
+
+    def dirty(self) -> dict[bytes, bytes | None]:
+        """Slabs that changed since the last call, and the one that holds the position."""
+
+    def restore(self, slabs: Mapping[bytes, bytes]) -> None:
+        """Take over stored state; without slabs the position is 0."""
+
+    def remember(self, chunk: Chunk) -> None:
+        """Take records from before the position, for evidence only."""
+
+
+BuildShard = Callable[[TopicPartition], Shard]

@@ -1,0 +1,97 @@
+"""A chunk on its way through the frame: one Faust event that knows which unit it is for."""
+
+import asyncio
+import logging
+
+from agents.events import Chunk
+from pipeline.errors import StreamgaugeError
+from pipeline.worker import chunks
+from pipeline.worker.keeper import Keeper
+from pipeline.worker.units import Unit
+
+_logger = logging.getLogger(__name__)
+MOST_RECORDS = 16_384
+"""Records processed without letting the loop do anything else, so that heartbeats and commits stay punctual."""
+
+
+class BrokenChainError(StreamgaugeError):
+    """A chunk doesn't begin where the unit stands."""
+
+    retriable = True
+
+
+class ChunkEvent:
+    """The payload of one Faust event: a chunk, the unit it is for, and where the unit stood when it was fetched.
+
+    A chunk from before a rebalance, or for a unit that broke meanwhile, is ignored: the log still has it.
+    """
+
+    __slots__ = ("_chunk", "_keeper", "_previous", "_token", "_unit")
+
+    def __init__(self, keeper: Keeper, unit: Unit, chunk: Chunk) -> None:
+        self._keeper = keeper
+        self._unit = unit
+        self._chunk = chunk
+        self._token = unit.token
+        self._previous = unit.shard.position
+        unit.in_flight = True
+        unit.fed_at = asyncio.get_running_loop().time()
+
+    @property
+    def _is_current(self) -> bool:
+        return self._token is not None and self._unit.token is self._token
+
+    async def apply(self) -> None:
+        """Process the chunk in parts that keep the loop responsive."""
+        if not self._is_current:
+            return
+        unit = self._unit
+        if unit.shard.position != self._previous:
+            message = f"expected a chunk that follows {unit.shard.position}, got one that follows {self._previous}"
+            self._keeper.lost(unit, BrokenChainError(message))
+            return
+        rest = self._chunk
+        while self._is_current:
+            rest = await self._apply_part(rest)
+            if not len(rest):
+                break
+            await asyncio.sleep(0)
+        if self._is_current:
+            unit.in_flight = False
+            self._keeper.progress.set()
+
+    async def _apply_part(self, chunk: Chunk) -> Chunk:
+        """Process the front of a chunk and return the rest."""
+        keeper, unit = self._keeper, self._unit
+        if not len(chunk):
+            return self._apply(chunk, 0)
+        poison = keeper.suspects.poison(unit.source, int(chunk.offsets[0]))
+        if poison is None:
+            rest = self._apply(chunk, keeper.suspects.take(unit.source, chunk.offsets, MOST_RECORDS))
+        else:
+            rest = await self._bury(chunk, poison)
+        if keeper.suspects.isolating(unit.source):
+            await keeper.commit_unit(unit)
+        elif unit.is_urgent:
+            keeper.commit_soon()
+        return rest
+
+    def _apply(self, chunk: Chunk, count: int) -> Chunk:
+        part = chunks.head(chunk, count)
+        try:
+            self._unit.apply(part)
+        except Exception as error:  # noqa: BLE001 - a shard that raised is half-changed, whatever it raised
+            self._keeper.lost(self._unit, error, part.offsets if len(part) else None)
+        return chunks.tail(chunk, count)
+
+    async def _bury(self, chunk: Chunk, error: str) -> Chunk:
+        """Send the first record of a chunk to the dead-letter topic and return the rest."""
+        unit, offset = self._unit, int(chunk.offsets[0])
+        rest = chunks.tail(chunk, 1)
+        try:
+            topic = await unit.bury(chunks.head(chunk, 1), error)
+        except Exception as failure:  # noqa: BLE001 - the record is still in the log
+            self._keeper.lost(unit, failure)
+            return rest
+        _logger.error("%s: the record at offset %d fails with %s; it goes to %s", unit.source, offset, error, topic)
+        return rest

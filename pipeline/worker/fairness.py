@@ -1,0 +1,45 @@
+"""Which partitions to fetch next, so that those of a topic drain evenly while a backlog is worked off.
+
+::
+
+    event time ─────────────────────────────▶
+    payments/0  ████████████████████▌            22 s ahead of the slowest: skipped in this round
+    payments/1  █████████▌                       slowest that still has a backlog: fetched
+    payments/2  ███████████████▌                 within 10 s: fetched
+    payments/3  ██████████████████████████▌      caught up: fetched, there may be something new
+
+Evenly drained partitions keep joins across them (repartitioned streams) from seeing one partition's whole past as late.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from agents.events import TopicPartition
+from pipeline.worker.units import Unit
+
+MOST_AHEAD_MS = 10_000
+
+
+def even(units: Mapping[TopicPartition, Unit], *, most_ahead_ms: int = MOST_AHEAD_MS) -> dict[TopicPartition, int]:
+    """Positions of the units to fetch for now, those furthest behind in event time first.
+
+    Args:
+        units: All units of the worker.
+        most_ahead_ms: How far a unit with a backlog may be ahead of the slowest one of its topic that has one too.
+    """
+    slowest = _slowest(units.values())
+    wanted = [
+        (unit.shard.watermark_ms, source)
+        for source, unit in units.items()
+        if unit.wants_more
+        and (unit.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
+    ]
+    return {source: units[source].shard.position for _, source in sorted(wanted)}
+
+
+def _slowest(units: Iterable[Unit]) -> dict[str, int]:
+    slowest: dict[str, int] = {}
+    for unit in units:
+        if unit.is_open and not unit.caught_up:
+            topic, watermark_ms = unit.source.topic, unit.shard.watermark_ms
+            slowest[topic] = min(slowest.get(topic, watermark_ms), watermark_ms)
+    return slowest

@@ -1,0 +1,104 @@
+"""One round of fetching: chunks for units that can take one, records for plain agents that keep up."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Mapping
+
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from agents.events import Chunk, TopicPartition
+from pipeline.errors import LogBusyError, OffsetOutOfRangeError
+from pipeline.log.api import Log
+from pipeline.worker.delivery import ChunkEvent
+from pipeline.worker.fairness import even
+from pipeline.worker.keeper import Keeper
+from pipeline.worker.plain import PlainFeed
+
+_logger = logging.getLogger(__name__)
+_CHUNK_BYTES = 1 << 20
+_WAIT_MS = 250  # how long a fetch waits while nothing else is going on
+_GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
+
+
+class Fetching:
+    """Decides what to ask the log for and makes Faust messages of what it gives.
+
+    Args:
+        log: The log.
+        keeper: Holds the units.
+        feed: Holds the plain partitions.
+    """
+
+    def __init__(self, log: Log, keeper: Keeper, feed: PlainFeed) -> None:
+        self._log = log
+        self._keeper = keeper
+        self._feed = feed
+
+    async def messages(self, generation: int, active: Collection[TP], acking: Collection[str]) -> list[ConsumerMessage]:
+        """What agents can be given now; waits for a while when there is nothing.
+
+        Args:
+            generation: Of the assignment; messages of an older one are thrown away by Faust.
+            active: Partitions that Faust has not paused.
+            acking: Plain topics whose records are acknowledged.
+
+        Raises:
+            LogError: If the log can't be read.
+        """
+        # A unit that becomes free is to be served at once, which a waiting fetch can't do.
+        is_busy = self._keeper.is_busy or self._feed.is_backlogged
+        chunks = await self._fetch(wait_ms=0 if is_busy else _WAIT_MS)
+        messages = [message for chunk in chunks if (message := self._message(chunk, generation)) is not None]
+        messages.extend(self._feed.take(active, acking))
+        if is_busy and not messages:
+            await self._wait_for_progress()
+        return messages
+
+    async def _fetch(self, *, wait_ms: int) -> list[Chunk]:
+        wanted = even(self._keeper.units)
+        positions = {**wanted, **self._feed.positions()}
+        if not positions:
+            await self._wait_for_progress()
+            return []
+        try:
+            chunks = await self._log.fetch(positions, max_bytes=_CHUNK_BYTES, wait_ms=wait_ms)
+        except OffsetOutOfRangeError as error:
+            await self._out_of_range(positions, error)
+            return []
+        except LogBusyError as error:
+            _logger.warning("nothing could be fetched: %s", error)
+            return []
+        self._keeper.fed(wanted, chunks)
+        return chunks
+
+    def _message(self, chunk: Chunk, generation: int) -> ConsumerMessage | None:
+        if chunk.topic not in self._keeper.topics:
+            self._feed.add(chunk, generation)
+            return None
+        unit = self._keeper.units.get(TopicPartition(chunk.topic, chunk.partition))
+        if unit is None or not unit.wants_more:
+            return None  # it broke while the fetch was under way
+        tp, event = TP(chunk.topic, chunk.partition), ChunkEvent(self._keeper, unit, chunk)
+        return ConsumerMessage(
+            *tp, chunk.next_offset - 1, 0.0, 0, [], None, event, None, 0, 0, tp, generation_id=generation
+        )
+
+    async def _wait_for_progress(self) -> None:
+        self._keeper.progress.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._keeper.progress.wait(), _GLANCE_S)
+
+    async def _out_of_range(self, positions: Mapping[TopicPartition, int], error: OffsetOutOfRangeError) -> None:
+        """Some position has left the log: its unit sorts it out by being reopened, a plain partition goes on."""
+        for source, position in positions.items():
+            start, end, _ = (await self._log.partitions(source.topic))[source.partition]
+            unit = self._keeper.units.get(source)
+            if start <= position <= end:
+                continue
+            if unit is not None:
+                self._keeper.lost(unit, error)
+            else:
+                _logger.error("%s: offset %d is not in the log any more; going on at %d", source, position, start)
+                self._feed.move(TP(*source), start)

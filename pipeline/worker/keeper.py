@@ -1,0 +1,267 @@
+"""The units of one worker: opened when partitions come, ended when they go or something breaks, committed in time."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from typing import Any
+
+from agents.events import Chunk, Int64, TopicPartition
+from pipeline.errors import FencedError, OffsetOutOfRangeError, StateError
+from pipeline.health.events import UnitMeter
+from pipeline.log.api import Fence
+from pipeline.worker.contract import BuildShard
+from pipeline.worker.restore import Restored, restore
+from pipeline.worker.suspects import Suspects
+from pipeline.worker.units import Sinks, Unit
+
+_logger = logging.getLogger(__name__)
+_EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one took
+
+BuildMeter = Callable[[TopicPartition], UnitMeter | None]
+
+
+class Keeper:
+    """Holds a unit for each partition that the worker owns.
+
+    Args:
+        topics: Topics whose partitions are units.
+        sinks: Where units write.
+        build: Makes the shard of a partition.
+        meter: Makes the meter of a partition.
+        on_lost: Called when a partition should be asked for again.
+    """
+
+    def __init__(
+        self,
+        *,
+        topics: Collection[str],
+        sinks: Sinks,
+        build: BuildShard,
+        meter: BuildMeter,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.topics = frozenset(topics)
+        self.units: dict[TopicPartition, Unit] = {}
+        self.suspects = Suspects()
+        self.progress = asyncio.Event()  # a unit was opened or has become free
+        self.on_lost = on_lost
+        self._sinks = sinks
+        self._build = build
+        self._meter = meter
+        # One owner of a partition at a time within the process too: the next unit waits for the last one's commit.
+        self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._early_at = 0.0
+        self._early: asyncio.Task[None] | None = None
+
+    # ---- coming and going
+
+    def assign(self, fences: Iterable[Fence]) -> None:
+        """Make the units match what the worker owns now; those that broke are tried again when their pause is over."""
+        owned = {fence.source: fence for fence in fences if fence.source.topic in self.topics}
+        now = asyncio.get_running_loop().time()
+        for source, unit in list(self.units.items()):
+            is_due = unit.failure is not None and not unit.stopped and now >= unit.retry_at
+            if owned.get(source) != unit.fence or is_due:
+                unit.end()
+                del self.units[source]
+        opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
+        if opened:
+            self._spawn(self._open_all(opened))
+
+    def _add(self, fence: Fence) -> Unit:
+        unit = self.units[fence.source] = Unit(fence, self._sinks, self._meter(fence.source))
+        return unit
+
+    def renew_tokens(self) -> None:
+        """Disown all chunks under way."""
+        for unit in self.units.values():
+            unit.renew_token()
+        self.progress.set()
+
+    async def release(self, sources: Collection[TopicPartition], *, timeout_s: float) -> None:
+        """Commit and end the units of ``sources``; what can't be committed in time is left to the next owner."""
+        leaving = [unit for source, unit in self.units.items() if source in sources]
+        if leaving:
+            flushing = [asyncio.create_task(self.commit_unit(unit)) for unit in leaving]
+            _, late = await asyncio.wait(flushing, timeout=timeout_s)
+            if late:
+                _logger.warning("%d of %d partitions were given up without a last commit", len(late), len(leaving))
+        for unit in leaving:
+            unit.end()
+
+    async def close(self) -> None:
+        """End everything; commits under way are waited for."""
+        for unit in self.units.values():
+            unit.end()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _open_all(self, units: list[Unit]) -> None:
+        started = time.monotonic()
+        restored = [each for each in await asyncio.gather(*map(self._open, units)) if each is not None]
+        if restored:
+            _logger.info(
+                "opened %s: restored %d slabs, %d bytes in %d ms",
+                ", ".join(f"{unit.source} at {unit.committed}" for unit in units if unit.is_open),
+                sum(each.slabs for each in restored),
+                sum(each.size_bytes for each in restored),
+                (time.monotonic() - started) * 1000,
+            )
+
+    async def _open(self, unit: Unit) -> Restored | None:
+        source = unit.source
+        async with self._locks[source]:
+            try:
+                restored = await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic))
+            except (StateError, OffsetOutOfRangeError) as error:
+                _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
+                unit.stopped = True
+                unit.end(error)
+                return None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
+                self.lost(unit, error)
+                return None
+        if self.units.get(source) is not unit or unit.failure is not None:
+            return None
+        _report(source, restored)
+        unit.start(restored.shard)
+        unit.fed_at = asyncio.get_running_loop().time()
+        self.progress.set()
+        return restored
+
+    # ---- failures
+
+    def lost(self, unit: Unit, error: Exception, offsets: Int64 | None = None) -> None:
+        """End a unit because of ``error``; it is opened again from the log when the partition is assigned next.
+
+        Args:
+            unit: The unit.
+            error: What went wrong.
+            offsets: Of the records that were being processed, if that was it, shape ``(n,)``.
+        """
+        if self.units.get(unit.source) is not unit or unit.failure is not None:
+            return
+        unit.end(error)
+        pause_ms = 0
+        if isinstance(error, FencedError):
+            _logger.warning("%s is lost: %s", unit.source, error)
+        else:
+            self.suspects.failed(unit.source, unit.committed, error, offsets)
+            pause_ms = self.suspects.pause_ms(unit.source)
+            where = "" if offsets is None else f" processing offsets {offsets[0]} to {offsets[-1]}"
+            _logger.warning(
+                "%s%s: %s: %s; opening it again from offset %d in %d ms",
+                unit.source,
+                where,
+                type(error).__name__,
+                error,
+                unit.committed,
+                pause_ms,
+            )
+            _logger.debug("%s: where it came from", unit.source, exc_info=error)
+        loop = asyncio.get_running_loop()
+        unit.retry_at = loop.time() + pause_ms / 1000
+        loop.call_later(pause_ms / 1000 + 0.001, self.on_lost)
+        self.progress.set()
+
+    # ---- time without records
+
+    def advance_idle(self, idle_ms: Mapping[str, int], now_ms: int) -> None:
+        """Let event time follow the wall clock in units that are caught up and got nothing for long enough.
+
+        Args:
+            idle_ms: How long that is, by topic; topics without an entry never follow.
+            now_ms: Wall clock, Unix ms.
+        """
+        now = asyncio.get_running_loop().time()
+        for unit in list(self.units.values()):
+            idle = idle_ms.get(unit.source.topic)
+            if idle is None or not (unit.wants_more and unit.caught_up) or (now - unit.fed_at) * 1000 < idle:
+                continue
+            try:
+                unit.advance(now_ms - idle)
+            except Exception as error:  # noqa: BLE001 - a shard that raised is half-changed, whatever it raised
+                self.lost(unit, error)
+            if unit.is_urgent:
+                self.commit_soon()
+
+    # ---- committing
+
+    async def commit(self) -> None:
+        """Commit whatever waits, of all units at once."""
+        await asyncio.gather(*(self.commit_unit(unit) for unit in list(self.units.values())))
+
+    def commit_soon(self) -> None:
+        """Commit early, but spend no more than a tenth of the time with it."""
+        if self._early is None or self._early.done():
+            self._early = self._spawn(self._commit_early())
+
+    async def _commit_early(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._urgent():
+            await asyncio.sleep(self._early_at - loop.time())
+            started = loop.time()
+            await asyncio.gather(*map(self.commit_unit, self._urgent()))
+            self._early_at = loop.time() + _EARLY_SHARE * (loop.time() - started)
+
+    def _urgent(self) -> list[Unit]:
+        return [unit for unit in self.units.values() if unit.is_urgent]
+
+    async def commit_unit(self, unit: Unit) -> None:
+        """Commit what waits in one unit."""
+        async with self._locks[unit.source]:
+            try:
+                if await unit.commit():
+                    self.suspects.passed(unit.source, unit.committed)
+            except Exception as error:  # noqa: BLE001 - the outcome is unknown whatever was raised
+                self.lost(unit, error)
+            finally:
+                self.progress.set()
+
+    # ---- feeding
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a unit will want to be fetched for soon."""
+        return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())
+
+    def fed(self, asked: Iterable[TopicPartition], chunks: Iterable[Chunk]) -> None:
+        """Note for which of the units asked for there was nothing."""
+        found = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
+        for source in asked:
+            unit = self.units.get(source)
+            if unit is not None:
+                unit.caught_up = source not in found
+
+
+def _report(source: TopicPartition, restored: Restored) -> None:
+    for notice in restored.shard.notices:
+        _logger.warning("%s", notice)
+    if restored.lost is not None:
+        first, last = restored.lost
+        _logger.error(
+            "%s: records %d to %d were removed by retention before they were processed; going on at %d. "
+            "Give the topic more retention, or the workers more speed.",
+            source,
+            first,
+            last,
+            last + 1,
+        )
+    if restored.forgot is not None:
+        _logger.warning(
+            "%s: evidence from before offset %d is missing, because reading it again failed: %s: %s",
+            source,
+            restored.shard.position,
+            type(restored.forgot).__name__,
+            restored.forgot,
+        )

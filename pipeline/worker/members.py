@@ -1,0 +1,114 @@
+"""Who is in the group: names that tell whether their process still lives, so that a dead one is replaced at once."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import psutil  # type: ignore[import-untyped]
+
+from pipeline.errors import LogBusyError
+from pipeline.log.api import Fence, Log
+
+_logger = logging.getLogger(__name__)
+_CLOCK_STEP_S = 5
+_BEATS = 3  # signs of life within the time to live
+
+
+def member_name(name: str | None = None) -> str:
+    """A name for this process, unique for its lifetime: ``NAME@HOST:PID:START``.
+
+    >>> is_dead(member_name("w1"))
+    False
+    """
+    process = psutil.Process()
+    host = socket.gethostname()
+    return f"{name or 'worker'}@{host}:{process.pid}:{_started(process)}"
+
+
+def is_dead(member: str) -> bool:
+    """Whether the process of a member is known to be gone; of another machine's processes nothing is known.
+
+    A paused process lives. Start times may differ by some seconds between observers when the clock was set, so a
+    process counts as another one only if it started at quite another time.
+
+    >>> host = socket.gethostname()
+    >>> is_dead(f"w1@{host}:{psutil.Process().pid}:0"), is_dead("w1@elsewhere.example:1:0"), is_dead("odd name")
+    (True, False, False)
+    """
+    place, _, rest = member.rpartition("@")[2].partition(":")
+    pid, _, start = rest.partition(":")
+    if place != socket.gethostname() or not pid.isdigit() or not start.isdigit():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return abs(_started(process) - int(start)) > _CLOCK_STEP_S or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _started(process: psutil.Process) -> int:
+    return int(process.create_time())
+
+
+class Membership:
+    """This worker's membership in its group.
+
+    Args:
+        log: The log.
+        group: The group.
+        member: This worker's name, see ``member_name``.
+        ttl_ms: How long others wait for a sign of life.
+    """
+
+    def __init__(self, log: Log, *, group: str, member: str, ttl_ms: int) -> None:
+        self._log = log
+        self._group = group
+        self.member = member
+        self.ttl_ms = ttl_ms
+        self.topics: Sequence[str] = ()
+        self._wake = asyncio.Event()
+
+    async def renew(self, topics: Sequence[str]) -> list[Fence]:
+        """Give a sign of life and return what this member owns now.
+
+        Members of this machine whose process is gone are made to leave first. That can't do harm where it errs: their
+        partitions are taken with a higher epoch, as after the time to live.
+        """
+        for member in {lease.member for lease in await self._log.leases(self._group)} - {self.member}:
+            if is_dead(member):
+                _logger.info("member %s is gone, taking its place", member)
+                await self._log.leave(self._group, member)
+        return await self._log.renew(self._group, self.member, topics, ttl_ms=self.ttl_ms)
+
+    def wake_up(self) -> None:
+        """Give the next sign of life now, because something asks for a look at what is owned."""
+        self._wake.set()
+
+    async def stay(self, on_owned: Callable[[list[Fence]], Awaitable[None]]) -> None:
+        """Stay a member for as long as this task runs, and tell ``on_owned`` each time what is owned.
+
+        Raises:
+            LogError: If the log can't be used; one that is only busy is tried again for ten times the time to live.
+        """
+        loop = asyncio.get_running_loop()
+        alive_at, interval_s = loop.time(), self.ttl_ms / 1000
+        while True:
+            self._wake.clear()
+            try:
+                fences = await self.renew(self.topics)
+                alive_at = loop.time()
+                # Who owns nothing yet looks more often: the others hand over at their own next sign of life.
+                interval_s = self.ttl_ms / 1000 / (_BEATS if fences else 4 * _BEATS)
+                await on_owned(fences)
+            except LogBusyError as error:
+                if loop.time() - alive_at > 10 * self.ttl_ms / 1000:
+                    raise
+                _logger.warning("no sign of life could be written: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), interval_s)
+
+    async def leave(self) -> None:
+        """Give everything up at once."""
+        await self._log.leave(self._group, self.member)

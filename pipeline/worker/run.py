@@ -1,0 +1,173 @@
+"""Running a worker from start to exit code.
+
+==== ==================================================================================================
+0    stopped by a signal with everything committed, or ``until_idle`` and everything processed
+1    a programming error in a user's module, or a failure that no other code names
+2    the configuration or a user's module can't be used
+3    the event log can't be opened, read or written
+4    nothing can be done: every owned partition is stopped (with ``until_idle``: any); the log says why
+130  a second Ctrl-C or SIGTERM: ended on the spot, what was not committed is done again by the next owner
+==== ==================================================================================================
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.config.model import AppConfig
+from pipeline.errors import StreamgaugeError, UsageError
+from pipeline.log import Log, open_log
+from pipeline.worker.app import DEFAULT_TTL_MS, build_app
+from pipeline.worker.idle import is_idle
+from pipeline.worker.transport import LogApp
+
+_logger = logging.getLogger(__name__)
+_LOOK_S = 0.05
+_STOP_S = 20.0
+STOPPED, KILLED = 4, 130
+
+
+def run_worker(
+    config: AppConfig,
+    *,
+    until_idle: bool = False,
+    name: str | None = None,
+    ttl_ms: int = DEFAULT_TTL_MS,
+    modules: Sequence[str] = (),
+) -> int:
+    """Run a worker until a signal or the end of its work; messages go to standard error.
+
+    Args:
+        config: The application.
+        until_idle: End when everything owned has been processed.
+        name: Of this worker, for people.
+        ttl_ms: How long after its last sign of life the worker is replaced.
+        modules: Python modules with more agents; ``register(app)`` of each is called before the start.
+
+    Returns:
+        The exit code.
+    """
+    _log_to_stderr()
+    try:
+        log = open_log(config.log)
+        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms, modules))
+    except StreamgaugeError as error:
+        _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+        return error.exit_code
+
+
+async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest: Any) -> int:
+    name, ttl_ms, modules = rest
+    stop = asyncio.Event()
+    try:
+        with _signals(stop):
+            app = build_app(config, log, name=name, ttl_ms=ttl_ms)
+            load_modules(app, modules)
+            return await serve(app, stop, until_idle=until_idle)
+    finally:
+        await log.close()
+
+
+def load_modules(app: LogApp, modules: Sequence[str]) -> None:
+    """Let users' modules add agents and timers to ``app``.
+
+    Raises:
+        UsageError: If a module can't be imported or has no ``register``.
+    """
+    for name in modules:
+        try:
+            register = importlib.import_module(name).register
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"module {name!r} can't be used: {error}; it must define register(app)") from error
+        register(app)
+
+
+async def serve(app: LogApp, stop: asyncio.Event, *, until_idle: bool = False) -> int:
+    """Run an app until ``stop`` is set, its work is done, or it fails.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StreamgaugeError: What made the worker unable to go on.
+    """
+    asyncio.get_running_loop().set_exception_handler(_report_unhandled)
+    starting = asyncio.create_task(app.start())
+    stopping = asyncio.create_task(stop.wait())
+    crashing = asyncio.create_task(app._crashed.wait())  # noqa: SLF001 - mode offers no other way to wait for it
+    try:
+        code = None
+        while code is None:
+            watched: set[asyncio.Future[Any]] = {stopping, crashing, app.failure}
+            await asyncio.wait(watched, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            code = await _verdict(app, starting, stop, until_idle=until_idle)
+        return code
+    finally:
+        for task in (stopping, crashing):
+            task.cancel()
+        try:
+            await asyncio.wait_for(_stop(app, starting), _STOP_S)
+        except TimeoutError:
+            _logger.warning("the worker did not stop within %d s; what was not committed is done again", _STOP_S)
+
+
+async def _verdict(app: LogApp, starting: asyncio.Task[None], stop: asyncio.Event, *, until_idle: bool) -> int | None:
+    """The exit code if the worker is to end now."""
+    if app.failure.done():
+        raise app.failure.result()
+    if app.crash_reason is not None:
+        raise app.crash_reason
+    if stop.is_set():
+        return 0
+    if not starting.done():
+        return None
+    starting.result()
+    stopped = [unit.stopped for unit in app.keeper.units.values()]
+    if stopped and all(stopped):
+        return STOPPED
+    if until_idle and await is_idle(app):
+        return STOPPED if any(stopped) else 0
+    return None
+
+
+async def _stop(app: LogApp, starting: asyncio.Task[None]) -> None:
+    if not starting.done():
+        starting.cancel()
+    await asyncio.wait([starting])
+    await app.stop()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first signal asks for a drain, the second one ends the process."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(KILLED)
+        _logger.info("stopping: committing what was processed; a second signal ends at once")
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _report_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    _logger.debug("unhandled in the event loop: %s", context.get("message"), exc_info=context.get("exception"))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for library in ("faust", "mode", "aiokafka"):
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -1,0 +1,199 @@
+"""One owned source partition: its shard, the fence that proves the ownership, and what waits to be committed."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from agents.events import Alert, Chunk, Outgoing, Output, Records, TopicPartition
+from pipeline.alerts import encode_alert
+from pipeline.codec import Reason, Reject
+from pipeline.deadletter import dead_letter_topic, dead_letters
+from pipeline.health.events import UnitMeter
+from pipeline.health.events import outgoing as health_outgoing
+from pipeline.log.api import Fence, Log, TopicSpec
+from pipeline.worker import chunks
+from pipeline.worker.contract import Shard
+
+MANY_RECORDS = 32_768
+"""So many pending records ask for an early commit; twice as many stop the fetching, so memory stays bounded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sinks:
+    """Where units write, and the clock that they stamp with.
+
+    Args:
+        log: The event log.
+        app: Name of the application.
+        alerts_topic: Where alerts go.
+        state_topic: Topic of a source topic's slabs.
+        now_ms: Wall clock, Unix ms.
+    """
+
+    log: Log
+    app: str
+    alerts_topic: str
+    state_topic: Callable[[str], str]
+    now_ms: Callable[[], int]
+
+
+class Unit:
+    """Applies chunks to a shard and commits what comes of it.
+
+    A unit lives for one term of ownership. Whatever goes wrong ends it: half-applied state is never committed, and the
+    next unit starts from what the log says.
+
+    Args:
+        fence: Proof of owning the partition.
+        sinks: Where to write.
+        meter: Measures what flows; ``None`` to measure nothing.
+    """
+
+    def __init__(self, fence: Fence, sinks: Sinks, meter: UnitMeter | None = None) -> None:
+        self.fence = fence
+        self.source: TopicPartition = fence.source
+        self.token: object | None = None  # what chunks must carry to be applied; None unless the unit is open
+        self.failure: Exception | None = None  # why the unit ended, when it did not end by being given up
+        self.stopped = False  # whether opening it again would fail again
+        self.retry_at = 0.0  # when it may be opened again, on the loop's clock
+        self.in_flight = False  # whether a chunk is on its way through the agent
+        self.caught_up = False  # whether the last fetch found nothing
+        self.fed_at = 0.0  # when the last chunk came, on the loop's clock
+        self.committed = 0  # position of the last commit
+        self.commits = 0
+        self.pending_records = 0
+        self.alerts: list[Alert] = []
+        self._sinks = sinks
+        self._meter = meter
+        self._outgoing: list[Outgoing] = []
+        self._touched = False
+        self._shard: Shard | None = None
+
+    @property
+    def shard(self) -> Shard:
+        """The shard; there is one from opening on."""
+        if self._shard is None:
+            raise RuntimeError(f"{self.source}: the unit has not been opened")
+        return self._shard
+
+    @property
+    def is_open(self) -> bool:
+        """Whether chunks are applied."""
+        return self.token is not None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing waits to be applied or committed."""
+        return not self._touched and not self.in_flight
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether what waits should not wait for the regular commit."""
+        return self.is_open and (bool(self.alerts) or self.pending_records >= MANY_RECORDS)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it can take another chunk now."""
+        return self.is_open and not self.in_flight and self.pending_records < 2 * MANY_RECORDS
+
+    def start(self, shard: Shard) -> None:
+        """Begin with a restored shard."""
+        self._shard, self.committed, self.token = shard, shard.position, object()
+
+    def renew_token(self) -> None:
+        """Disown the chunks that are under way, because the frame has thrown them away."""
+        if self.is_open:
+            self.token, self.in_flight = object(), False
+
+    def end(self, failure: Exception | None = None) -> None:
+        """Apply and commit nothing any more."""
+        self.token, self.failure, self.in_flight = None, failure, False
+
+    def apply(self, chunk: Chunk) -> None:
+        """Process a chunk. After an exception the unit must be ended."""
+        output = self.shard.process(chunk)
+        if self._meter is not None:
+            self._meter.observe(output, chunk, self._sinks.now_ms())
+        self._gather(output)
+
+    def advance(self, time_ms: int) -> None:
+        """Let event time pass without records; only what comes of it needs a commit."""
+        output = self.shard.advance(time_ms)
+        if output.alerts or output.outgoing:
+            self._gather(output)
+
+    async def bury(self, poison: Chunk, error: str) -> str:
+        """Go past a record that can't be processed, sending it to where somebody can look at it.
+
+        Args:
+            poison: The record alone, as a chunk.
+            error: Class of the error.
+
+        Returns:
+            The dead-letter topic. Streams have theirs from the start, internal topics get one when it is needed.
+        """
+        log, topic = self._sinks.log, dead_letter_topic(self.source.topic)
+        partitions = (await log.topics())[self.source.topic].partitions
+        await log.create_topic(TopicSpec(name=topic, partitions=partitions))
+        message = "processing it raised an error each time it was tried"
+        letter = dead_letters(poison, [Reject(0, int(poison.offsets[0]), cast("Reason", "poison"), error, message)])
+        output = self.shard.process(chunks.nothing(*self.source, poison.next_offset))
+        output.outgoing.append(letter)
+        self._gather(output)
+        return topic
+
+    def _gather(self, output: Output) -> None:
+        self._touched = True
+        self.alerts.extend(output.alerts)
+        self._outgoing.extend(output.outgoing)
+        self.pending_records += sum(len(each.records) for each in output.outgoing)
+
+    async def commit(self) -> bool:
+        """Make alerts, outgoing records, changed slabs and the position visible together; returns whether it did.
+
+        Raises:
+            FencedError: If another worker owns the partition. After this and any other error the outcome counts as
+                unknown, and the unit must be ended.
+        """
+        if not self.is_open or not self._touched:
+            return False
+        outgoing, position = self._take(), self.shard.position
+        # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
+        writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            if writing.exception() is None:
+                self._committed(position)
+            raise
+        self._committed(position)
+        return True
+
+    def _committed(self, position: int) -> None:
+        self.committed = position
+        self.commits += 1
+
+    def _take(self) -> list[Outgoing]:
+        """Everything that belongs into one commit: no await in here, so that all of it is of one moment."""
+        now_ms = self._sinks.now_ms()
+        alerts, outgoing = self.alerts, self._outgoing
+        self.alerts, self._outgoing, self.pending_records, self._touched = [], [], 0, False
+        slabs = self.shard.dirty()
+        if alerts:
+            outgoing.append(self._encoded(alerts, now_ms))
+        if self._meter is not None:
+            self._meter.alerted(alerts, now_ms)
+            event = self._meter.drain(now_ms)
+            if event is not None:
+                outgoing.extend(health_outgoing(self._sinks.app, [event]))
+        state = Records(keys=list(slabs), values=list(slabs.values()))
+        outgoing.append(Outgoing(self._sinks.state_topic(self.source.topic), self.source.partition, state))
+        return chunks.merged(outgoing)
+
+    def _encoded(self, alerts: list[Alert], now_ms: int) -> Outgoing:
+        keys, values, headers = zip(
+            *(encode_alert(alert, detected_ms=now_ms, app=self._sinks.app) for alert in alerts), strict=True
+        )
+        return Outgoing(self._sinks.alerts_topic, None, Records(keys=keys, values=values, headers=headers))
