@@ -2,7 +2,7 @@
 
 Layout, little-endian, ``n`` records::
 
-    u16 version   u16 flags   u32 n   i64 base stamp   u64 xxh3 of all that follows
+    u16 version   u16 flags   u32 n   i64 base stamp   u64 checksum of all the rest
     i32 (n)   value lengths, -1 is a tombstone
     i32 (n)   key lengths, -1 is no key          if flag KEYS
     u32 (n)   stamp minus base stamp             if flag TIMES and not WIDE
@@ -30,6 +30,8 @@ from pipeline.errors import LogError
 
 VERSION = 1
 _HEAD = struct.Struct("<HHIqQ")
+_CHECKSUM = struct.Struct("<Q")
+_FACTS_BYTES = _HEAD.size - _CHECKSUM.size  # the part of the head before the checksum
 _KEYS, _TIMES, _WIDE, _HEADERS = 1, 2, 4, 8
 _I32, _U32, _I64 = np.dtype("<i4"), np.dtype("<u4"), np.dtype("<i8")
 
@@ -78,7 +80,8 @@ def encode(columns: Columns) -> bytearray:
         flags |= _HEADERS
         heads.append(encode_headers(columns.headers))
     blob = bytearray().join(chain(heads, filter(None, columns.keys or ()), filter(None, columns.values)))
-    _HEAD.pack_into(blob, 0, VERSION, flags, n, base, xxhash.xxh3_64_intdigest(memoryview(blob)[_HEAD.size :]))
+    _HEAD.pack_into(blob, 0, VERSION, flags, n, base, 0)
+    _CHECKSUM.pack_into(blob, _FACTS_BYTES, _checksum(blob))
     return blob
 
 
@@ -176,6 +179,11 @@ def _check(blob: bytes, place: str) -> tuple[int, int, int]:
         raise LogError(
             f"{place}: a stored chunk has format {version}, this program reads {VERSION}; use a matching version"
         )
-    if xxhash.xxh3_64_intdigest(memoryview(blob)[_HEAD.size :]) != checksum:
+    if _checksum(blob) != checksum:
         raise LogError(f"{place}: a stored chunk does not match its checksum; the log is damaged, restore it")
     return flags, n, base
+
+
+def _checksum(blob: bytes | bytearray) -> int:
+    view = memoryview(blob)
+    return xxhash.xxh3_64_intdigest(view[_HEAD.size :], seed=xxhash.xxh3_64_intdigest(view[:_FACTS_BYTES]))
