@@ -24,7 +24,7 @@ class EwmaZScore(ArrayDetector):
         ValueError: If ``half_life`` or ``floor`` is not positive and finite, or ``warmup < 2``.
 
     Cost: O(1) time and 40 bytes for each series.
-    Reference: Finch (2009), Incremental calculation of weighted mean and variance, sections 4 and 9.
+    Reference: Finch (2009), Incremental calculation of weighted mean and variance.
 
     >>> detector = EwmaZScore(half_life=10, warmup=4)
     >>> detector.grow(1)

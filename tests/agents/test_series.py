@@ -25,7 +25,7 @@ SPEC = DetectorSpec(
     params={"half_life": 4.0, "warmup": 4},
 )
 LIMIT = replace(SPEC, kind="threshold", threshold=1.0, clear=1.0, params={"above": 10.0, "below": -10.0, "margin": 2.0})
-VALUES = [0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 1.5, 60.0, -60.0, float("nan")]
+VALUES = [0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 8.5, 10.0, 60.0, -60.0, float("nan")]
 SAMPLES = st.lists(st.tuples(st.sampled_from("aaaabbcd"), st.sampled_from(VALUES)), min_size=20, max_size=120)
 
 
@@ -58,13 +58,18 @@ def flat(state):
     return {name: part if isinstance(part, list) else part.tobytes() for name, part in state.items()}
 
 
-def by_hand(spec, samples):
+def by_hand(spec, samples, max_series):
     """Offsets and scores of alerts, with a detector of its own for each series and one sample at a time."""
     detectors, on, fired, row = {}, set(), [], np.array([0])
     for offset, (name, value) in enumerate(samples):
         if name not in detectors:
+            if len(detectors) == max_series:
+                unseen = next(iter(detectors))
+                detectors.pop(unseen)
+                on.discard(unseen)
             detectors[name] = SERIES[spec.kind](**spec.params)
             detectors[name].grow(1)
+        detectors[name] = detectors.pop(name)  # the newest last
         score = float(detectors[name].score(row, np.array([value]))[0])
         detectors[name].learn(row, np.array([value]))
         odd = {"both": abs(score), "up": score, "down": -score}[spec.direction]
@@ -78,12 +83,12 @@ def by_hand(spec, samples):
 
 @pytest.mark.parametrize("direction", ["both", "up", "down"])
 @pytest.mark.parametrize("spec", [SPEC, replace(SPEC, kind="persistence", clear=None), LIMIT], ids=lambda s: s.kind)
-@given(samples=SAMPLES)
-def test_equals_one_sample_at_a_time(spec, direction, samples):
-    """Alerts and scores are those of separate detectors fed sample by sample."""
+@given(samples=SAMPLES, max_series=st.integers(1, 5))
+def test_equals_one_sample_at_a_time(spec, direction, samples, max_series):
+    """Alerts and scores are those of separate detectors fed sample by sample, dropped when unseen for longest."""
     spec = replace(spec, direction=direction)
-    alerts = feed(build_series_agent(spec), samples)
-    assert [(a.source.offset, a.key, a.values["score"]) for a in alerts] == by_hand(spec, samples)
+    alerts = feed(build_series_agent(spec, max_series=max_series), samples)
+    assert [(a.source.offset, a.key, a.values["score"]) for a in alerts] == by_hand(spec, samples, max_series)
 
 
 @given(samples=SAMPLES, max_series=st.integers(1, 5))
@@ -204,9 +209,9 @@ def test_references_to_a_batch():
 def test_an_evicted_series_begins_anew():
     """A series that lost its row is cold and not firing when it comes back."""
     agent = build_series_agent(LIMIT, max_series=1)
-    alerts = feed(agent, [("a", 15.0), ("b", 0.0), ("a", 15.0)])
-    assert [alert.source.offset for alert in alerts] == [0, 2]
-    assert (agent.n_series, agent.evicted) == (1, 2)
+    alerts = feed(agent, [("a", 15.0), ("b", 9.0), ("a", 15.0), ("b", 15.0)])
+    assert [alert.source.offset for alert in alerts] == [0, 2, 3]
+    assert (agent.n_series, agent.evicted) == (1, 3)
 
 
 def test_no_samples():

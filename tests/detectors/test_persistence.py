@@ -45,3 +45,10 @@ def test_a_missing_value_is_stepped_over():
     with_gap, without = trained([1.0, 2.0, math.nan, 1.0], warmup=2), trained([1.0, 2.0, 1.0], warmup=2)
     assert with_gap.spread(ROW)[0] == without.spread(ROW)[0]
     assert with_gap.ignored == 1
+
+
+def test_warm_after_so_many_steps():
+    """Four steps need five values."""
+    four, five = trained([1.0, 2.0, 1.0, 2.0], warmup=4), trained([1.0, 2.0, 1.0, 2.0, 1.0], warmup=4)
+    assert np.isnan(four.score(ROW, np.array([3.0])))
+    assert np.isfinite(five.score(ROW, np.array([3.0])))
