@@ -1,6 +1,7 @@
 """One look at where a group stands in the log: ends, positions, and how long the next record has been waiting."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,17 +77,16 @@ async def look(
 
     Raises:
         UnknownTopicError: If a topic doesn't exist.
+        OffsetOutOfRangeError: If retention removes records faster than one can look.
 
     Cost: a call for the positions, one for each topic, and one that fetches a record of each partition that lags.
     """
-    for attempt in range(_ATTEMPTS):
-        try:
-            return await _look(log, group, topics, now_ms, processed or {})
-        except OffsetOutOfRangeError:
-            # Retention removed the next record between two calls: look again, it starts later now.
-            if attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError
+    known = processed or {}
+    for _ in range(_ATTEMPTS - 1):
+        # Retention may remove the next record between two calls: look again, the partition starts later now.
+        with suppress(OffsetOutOfRangeError):
+            return await _look(log, group, topics, now_ms, known)
+    return await _look(log, group, topics, now_ms, known)
 
 
 async def _look(
