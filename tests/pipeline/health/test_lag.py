@@ -215,6 +215,39 @@ def test_removed_by_retention(tmp_path):
     assert (seen.lag_records, seen.lag_ms, seen.position) == (3, 1_000, 5)
 
 
+class TidiedInBetween(LocalLog):
+    """A log whose retention runs right after somebody has asked for the bounds of a partition, once."""
+
+    tidied = False
+
+    async def partitions(self, topic):
+        found = await super().partitions(topic)
+        if not self.tidied:
+            self.tidied = True
+            await self.tidy()
+        return found
+
+
+def test_retention_between_two_calls(tmp_path):
+    """When retention removes the next record while it is looked for, the look is taken again."""
+
+    async def run():
+        now_ms = [T0]
+        log = TidiedInBetween(tmp_path / "events.db", clock=lambda: now_ms[0])
+        await log.create_topic(TopicSpec(name="short", partitions=1, retention_ms=10_000))
+        await log.append([Outgoing("short", 0, Records(values=[b"a"] * 5))])
+        now_ms[0] = T0 + 60_000
+        await log.append([Outgoing("short", 0, Records(values=[b"b"] * 3))])
+        try:
+            return log, await look(log, "app", ["short"], T0 + 60_500)
+        finally:
+            await log.close()
+
+    log, [seen] = asyncio.run(run())
+    assert log.tidied
+    assert (seen.start, seen.lag_records, seen.lag_ms) == (5, 3, 500)
+
+
 def row(partition, **values):
     made = LagRow(
         group="app",
