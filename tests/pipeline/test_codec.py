@@ -193,6 +193,8 @@ def test_over_long_payloads_are_refused_at_the_limit():
     assert outcome(exact, decoder) is None
     assert outcome(exact + b" ", decoder) == "too-long"
     assert outcome(b"\xff" * (len(exact) + 1), decoder) == "too-long"
+    batch, rejects = decoder.decode(chunk([exact, exact + b" ", exact]))
+    assert (len(batch), [str(reject.reason) for reject in rejects]) == (2, ["too-long"])
 
 
 def nested(depth):
@@ -239,7 +241,9 @@ def test_summed_fields_are_bounded_in_their_unit():
         negative = [-v for v in inside] if isinstance(inside, list) else -inside
         assert outcome(payload(**{name: inside}), decoder) is None
         assert outcome(payload(**{name: negative}), decoder) is None
+        beyond = [-v for v in outside] if isinstance(outside, list) else -outside
         assert outcome(payload(**{name: outside}), decoder) == "out-of-range"
+        assert outcome(payload(**{name: beyond}), decoder) == "out-of-range"
         assert outcome(payload(**{name: outside})) is None
 
 

@@ -19,7 +19,7 @@ def ints(draw, n):
     """An int64 column: anything, or close together around anything."""
     if draw(st.booleans()):
         return np.array(draw(st.lists(INT64, min_size=n, max_size=n)), np.int64)
-    span = draw(st.sampled_from([0, 0xFF, 0xFFFF, 0xFFFFFFFF, 0x100000000]))
+    span = draw(st.sampled_from([0, 0xFF, 0x100, 0xFFFF, 0x10000, 0xFFFFFFFF, 0x100000000]))
     low = draw(st.integers(-(2**63), 2**63 - 1 - span))
     return np.array([low + draw(st.sampled_from([0, span, span // 2])) for _ in range(n)], np.int64)
 
@@ -92,6 +92,15 @@ def test_what_is_unpacked_is_what_was_packed(given_):
         assert packed.batch.headers is None
     else:
         assert same(packed.batch.headers, batch.headers, rows)
+
+
+@pytest.mark.parametrize("low", [-(2**63), -7, 0, 2**63 - 1 - 2**32])
+@pytest.mark.parametrize("span", [0, 1, 0xFF, 0x100, 0xFFFF, 0x10000, 0xFFFFFFFF, 0x100000000])
+def test_whole_numbers_come_back_at_each_edge_of_a_width(low, span):
+    """Distances that just fit a narrower type, and those that just don't, are read back exactly."""
+    column = np.array([low + span, low], np.int64) if low + span < 2**63 else np.array([-(2**63), 2**63 - 1])
+    found = unpack(pack(batch_of(2, columns={"n": column}), **clocks(2))).batch.columns["n"]
+    assert same(found, column, None)
 
 
 @given(inputs(), st.data())
