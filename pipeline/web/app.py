@@ -1,0 +1,195 @@
+"""The web view as one FastAPI application, and the process that serves it."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Generator
+
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from nicegui import APIRouter, ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from pipeline.config.model import AppConfig
+from pipeline.errors import UsageError
+from pipeline.log import open_log
+from pipeline.log.api import Log
+from pipeline.web.alerts import alerts_page
+from pipeline.web.api import build_api
+from pipeline.web.api_page import api_page
+from pipeline.web.auth import current_user
+from pipeline.web.layout import FAVICON, STATIC
+from pipeline.web.overview import overview_page
+from pipeline.web.problems import add_handlers
+from pipeline.web.read_model import ReadModel
+from pipeline.web.tables import table_page, tables_page
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def wall_clock_ms() -> int:
+    """Unix ms."""
+    return time.time_ns() // 1_000_000
+
+
+def build_app(
+    config: AppConfig, log: Log, *, host: str = "127.0.0.1", clock_ms: Callable[[], int] = wall_clock_ms
+) -> FastAPI:
+    """The application: pages, JSON API, and the read model that follows ``log`` while it is served.
+
+    Pages hang on NiceGUI, which has one application a process: build one a process if its pages are to be served.
+
+    Args:
+        config: The streamgauge application to show.
+        log: Its event log; stays open when the application ends.
+        host: Address that it will be served on; on a loopback address other host names are refused, so that a foreign
+            site can't reach it through a name that it points there.
+        clock_ms: Wall clock, Unix ms.
+    """
+    model = ReadModel(config, log, clock_ms=clock_ms)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        model.start()
+        yield
+        await model.stop()
+
+    app = FastAPI(
+        title=f"streamgauge: {config.name}",
+        description="Windowed tables, alerts, lag and topics of one application, read from its log.",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's own page loads its scripts from the internet; /api is drawn here
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.model = model
+    if host in LOOPBACK:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.include_router(build_api(model), dependencies=[Depends(current_user)])
+    app.include_router(build_pages(model, app), dependencies=[Depends(current_user)])
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_handlers(app, model)
+    ui.run_with(
+        app,
+        title="streamgauge",
+        favicon=FAVICON,
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10,
+    )
+    return app
+
+
+def build_pages(model: ReadModel, app: FastAPI) -> APIRouter:
+    """The pages over a read model."""
+    router = APIRouter()
+
+    @router.page("/")
+    def overview() -> None:
+        overview_page(model)
+
+    @router.page("/tables")
+    def tables() -> None:
+        tables_page(model)
+
+    @router.page("/tables/{name}")
+    def table(name: str, q: str = "") -> None:
+        table_page(model, name, q)
+
+    @router.page("/alerts")
+    def alerts() -> None:
+        alerts_page(model)
+
+    @router.page("/alerts/{alert_id}")
+    def alert(alert_id: str) -> None:
+        alerts_page(model, alert_id)
+
+    @router.page("/api")
+    def api(request: Request) -> None:
+        api_page(model, app, str(request.base_url))
+
+    return router
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        host: Address or name.
+        port: 0 takes a free one.
+
+    Raises:
+        UsageError: If the port is taken or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        advice = "choose another with --port, or --port 0 for a free one"
+        raise UsageError(f"the web view can't listen on {host}:{port}: {error}; {advice}") from error
+    return listening
+
+
+class _Server(uvicorn.Server):
+    """Tells its address once it answers, and ends quietly on SIGINT and SIGTERM instead of raising the signal again."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            sys.stdout.write(f"web view: http://{f'[{host}]' if ':' in host else host}:{port}/\n")
+            sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # a second signal does not wait for open connections
+        self.should_exit = True
+
+
+def serve(config: AppConfig, host: str, port: int) -> None:
+    """Serve the web view until SIGINT or SIGTERM; prints its address once it answers.
+
+    Args:
+        config: The application to show.
+        host: Address to bind to.
+        port: 0 takes a free one.
+
+    Raises:
+        UsageError: If the port is taken or the address is not this machine's.
+        LogError: If the log can't be opened.
+    """
+    listening = bind(host, port)
+    try:
+        asyncio.run(_serve(config, host, listening))
+    finally:
+        listening.close()
+
+
+async def _serve(config: AppConfig, host: str, listening: socket.socket) -> None:
+    log = open_log(config.log)
+    try:
+        app = build_app(config, log, host=host)
+        logging.getLogger("nicegui").setLevel(logging.ERROR)
+        settings = uvicorn.Config(
+            app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False
+        )
+        await _Server(settings).serve(sockets=[listening])
+    finally:
+        await log.close()

@@ -1,0 +1,67 @@
+"""Charts over the last five minutes; each point is sent to a browser once."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from nicegui import ui
+
+from pipeline.web.elements import Tag
+
+Points = Mapping[str, list[tuple[int, float | None]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChartSpec:
+    """What a chart shows.
+
+    Args:
+        title: Heading of its card.
+        subtitle: What is drawn, with its unit.
+        unit: How its values are to be read.
+        log: Whether the value axis is logarithmic.
+        fetch: Points that changed after a generation, by series.
+        waiting: What to say while there is nothing to draw.
+    """
+
+    title: str
+    subtitle: str
+    unit: Literal["rate", "ms", "s"]
+    fetch: Callable[[int], Points]
+    waiting: str
+    log: bool = False
+
+
+class LiveChart:
+    """A card with one chart, brought up to date by ``update``."""
+
+    def __init__(self, spec: ChartSpec) -> None:
+        self._spec = spec
+        self._sent = 0
+        self._drawn = False
+        with Tag("section", classes="sg-card"):
+            with Tag("header"):
+                Tag("h2", spec.title)
+                Tag("p", spec.subtitle)
+            with Tag("div", classes="sg-chart"):
+                self._chart = ui.echart({"animation": False})
+                self._chart.props["role"] = "img"
+                self._chart.props["aria-label"] = f"{spec.title}: {spec.subtitle}, last five minutes"
+                with Tag("div", classes="sg-chart-empty") as self._waiting:
+                    Tag("p", spec.waiting)
+        has_points = any(spec.fetch(0).values())
+        self._waiting.set_visibility(not has_points)
+
+    def update(self, generation: int) -> None:
+        """Send the points that changed since the last call; the first call sends all."""
+        if generation == self._sent and self._drawn:
+            return
+        series = {name: points for name, points in self._spec.fetch(self._sent).items() if points}
+        self._sent = generation
+        if series or not self._drawn:
+            self._drawn = True
+            spec = json.dumps({"unit": self._spec.unit, "log": self._spec.log, "series": series})
+            ui.run_javascript(f"sg.chart({self._chart.id}, {spec})")
+        if series:
+            self._waiting.set_visibility(False)

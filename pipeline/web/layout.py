@@ -1,0 +1,142 @@
+"""The frame around every page: navigation, theme, and how fresh the data is."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from nicegui import ui
+
+from pipeline.config.model import AppConfig
+from pipeline.web.elements import ICONS, Tag, icon, when
+from pipeline.web.read_model import ReadModel
+
+STATIC: Final = Path(__file__).parent / "static"
+PAGES: Final = (
+    ("overview", "Overview", "/"),
+    ("tables", "Tables", "/tables"),
+    ("alerts", "Alerts", "/alerts"),
+    ("api", "API", "/api"),
+)
+THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True, "auto": None}
+FAVICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3d7be0" stroke-width="2.4" '
+    f'stroke-linecap="round" stroke-linejoin="round">{ICONS["logo"]}</svg>'
+)
+TICK_S: Final = 1.0
+STALE_MS: Final = 5_000
+
+
+def _version() -> str:
+    """Fingerprint of the static files, so that a browser never mixes two releases."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_VERSION: Final = _version()
+
+
+def command(config: AppConfig, words: str) -> str:
+    """The exact command line for this configuration.
+
+    >>> command(AppConfig(name="a", log="local://x"), "worker")
+    'streamgauge worker'
+    """
+    return f"streamgauge {words} -c {config.source}" if config.source else f"streamgauge {words}"
+
+
+@contextmanager
+def frame(model: ReadModel, *, title: str, page: str) -> Iterator[Tag]:
+    """Lay out a page; what is built inside becomes its main part."""
+    client = ui.context.client
+    client.title = f"{title} · {model.config.name} · streamgauge"
+    now_ms = int(time.time() * 1_000)
+    ui.add_head_html(
+        f'<meta name="description" content="streamgauge: tables, lag and alerts of event streams">\n'
+        f'<link rel="stylesheet" href="/static/streamgauge.css?v={_VERSION}">\n'
+        f'<script src="/static/streamgauge.js?v={_VERSION}" data-now="{now_ms}"></script>'
+    )
+    theme = client.request.cookies.get("streamgauge-theme", "auto")
+    dark = ui.dark_mode(THEMES.get(theme))
+    with Tag("div", classes="sg-shell"):
+        _header(model, dark)
+        _navigation(page)
+        with Tag("main", classes="sg-main", attributes={"id": "main"}) as main:
+            yield main
+    ui.skip_link(target=main)
+
+
+def _header(model: ReadModel, dark: ui.dark_mode) -> None:
+    with Tag("header", classes="sg-top"):
+        with Tag("a", classes="sg-brand", attributes={"href": "/", "aria-label": "streamgauge, overview"}):
+            icon("logo")
+            Tag("span", "streamgauge")
+        Tag(
+            "span", model.config.name, "sg-appname", {"title": f"Application {model.config.name} on {model.config.log}"}
+        )
+        Tag("div", classes="sg-spacer")
+        _freshness(model)
+        with Tag(
+            "button", classes="sg-iconbtn", attributes={"type": "button", "aria-label": "Switch between light and dark"}
+        ) as button:
+            icon("theme")
+
+    # Auto mode follows the system, which only the browser knows: it answers with what is shown now.
+    def switch(event: object) -> None:
+        shown_dark = bool(getattr(event, "args", False))
+        dark.set_value(not shown_dark)
+
+    button.on(
+        "click",
+        switch,
+        js_handler="() => { const dark = document.body.classList.contains('body--dark');"
+        " sg.theme(dark ? 'light' : 'dark'); emit(dark); }",
+    )
+
+
+def _freshness(model: ReadModel) -> None:
+    with Tag("div", classes="sg-fresh", attributes={"role": "status"}) as line:
+        text = Tag("span", "")
+        read = when(None, ago=True)
+
+    def show() -> None:
+        stale = model.age_ms() > STALE_MS
+        line.mark_as("is-stale" if stale else "", ("is-stale",))
+        text.put(("Not read yet" if model.refreshed_ms is None else "Last read") if stale else "Live")
+        line.set("title", model.problem or "The log is read once a second")
+        read.set("ms", model.refreshed_ms if stale and model.refreshed_ms is not None else "")
+        read.set_visibility(stale and model.refreshed_ms is not None)
+
+    show()
+    ui.timer(TICK_S, show)
+
+
+def _navigation(current: str) -> None:
+    with Tag("nav", classes="sg-nav", attributes={"aria-label": "Pages"}), Tag("ul"):
+        for name, title, path in PAGES:
+            with Tag("li"), Tag("a", attributes={"href": path, "aria-current": "page" if name == current else None}):
+                icon(name)
+                Tag("span", title)
+
+
+def head(title: str, subtitle: str = "") -> None:
+    """The page's heading and one line below it."""
+    with Tag("div", classes="sg-head"):
+        Tag("h1", title)
+        if subtitle:
+            Tag("p", subtitle)
+
+
+def not_found(model: ReadModel, sentence: str) -> None:
+    """A real 404 that says what is missing and where to go on."""
+    ui.context.client.status_code = 404
+    with frame(model, title="Not found", page=""):
+        head("Not found")
+        with Tag("div", classes="sg-card"), Tag("div", classes="sg-empty"):
+            Tag("strong", sentence)
+            with Tag("p"):
+                Tag("a", "Go to the overview", attributes={"href": "/"})

@@ -1,0 +1,181 @@
+"""What the pages show, kept up to date by following the log: the read side never asks a worker."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from pipeline.alerts import DetectedAlert, read_alert
+from pipeline.config.model import AppConfig
+from pipeline.errors import StateError, StreamgaugeError
+from pipeline.health.lag import LagRow, read_lag, with_measured, with_rates
+from pipeline.log.api import Log, PartitionInfo, TopicSpec
+from pipeline.plan import source_topics
+from pipeline.views import TableReader
+from pipeline.web.history import SPAN_MS, History
+from pipeline.web.ring import AlertRing
+from pipeline.web.tail import TopicTail, last_records, since
+
+ALERTS_KEPT: Final = 2_000
+INTERVAL_S: Final = 1.0
+HEALTH_TABLE: Final = "health_1s"
+MEASURED_TABLE: Final = "health_10s"
+RATE_LOOKS: Final = 10
+HEALTH_DELAY_MS: Final = 15_000
+_logger = logging.getLogger(__name__)
+
+
+class TopicState(NamedTuple):
+    """A topic, its settings and the bounds of its partitions."""
+
+    spec: TopicSpec
+    partitions: dict[int, PartitionInfo]
+
+    @property
+    def records(self) -> int:
+        """Records between the first offset kept and the end; fewer are held where compaction removed some."""
+        return sum(info.end - info.start for info in self.partitions.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held."""
+        return sum(info.size_bytes for info in self.partitions.values())
+
+
+class ReadModel:
+    """Follows tables, alerts, health and lag; pages and endpoints read its fields and never wait.
+
+    Args:
+        config: The application, built-in health tables included.
+        log: The log it runs on; only read.
+        clock_ms: Wall clock, Unix ms.
+
+    Cost: one ``refresh`` a second; it reads what was appended since the last one. ``generation`` grows with each, so
+    that a reader can tell at once whether anything may have changed.
+    """
+
+    def __init__(self, config: AppConfig, log: Log, *, clock_ms: Callable[[], int]) -> None:
+        self.config = config
+        self.log = log
+        self.clock_ms = clock_ms
+        self.tables = TableReader(log, config)
+        self.alerts = AlertRing(capacity=ALERTS_KEPT)
+        self.history = History()
+        self.lag: list[LagRow] = []
+        self.topics: dict[str, TopicState] = {}
+        self.generation = 0
+        self.refreshed_ms: int | None = None
+        self.took_ms = 0.0
+        self.problem: str | None = None
+        self.unreadable = 0
+        self.started_ms = clock_ms()
+        self._looks: deque[list[LagRow]] = deque(maxlen=RATE_LOOKS)
+        self._alert_tail = TopicTail(log=log, topic=config.alerts_topic, start=last_records(ALERTS_KEPT))
+        self._health_tail = TopicTail(
+            log=log,
+            topic=f"{config.name}-{HEALTH_TABLE}",
+            start=since(log, lambda: clock_ms() - SPAN_MS - HEALTH_DELAY_MS),
+        )
+        self._follower: asyncio.Task[None] | None = None
+
+    def age_ms(self) -> int:
+        """How long ago the log was last read through; since the start while it never was."""
+        return self.clock_ms() - (self.started_ms if self.refreshed_ms is None else self.refreshed_ms)
+
+    def sources(self) -> set[str]:
+        """Topics that producers write and workers read: those whose rate is the application's throughput."""
+        return {stream.topic for stream in self.config.streams.values()} - {f"{self.config.name}-health"}
+
+    def short(self, topic: str) -> str:
+        """A topic's name for charts: an internal one without the application's name and its ending."""
+        return topic.removeprefix(f"{self.config.name}-").removesuffix("-repartition")
+
+    async def refresh(self) -> None:
+        """Read what is new.
+
+        Raises:
+            StreamgaugeError: If the log can't be read; what was read before stays.
+        """
+        started = time.perf_counter()
+        now_ms = self.clock_ms()
+        generation = self.generation + 1
+        specs = await self.log.topics()
+        self.topics = {name: TopicState(spec, await self.log.partitions(name)) for name, spec in sorted(specs.items())}
+        await self.tables.refresh()
+        await self._read_alerts()
+        await self._read_health(generation)
+        await self._read_lag(now_ms, generation)
+        self.history.forget(now_ms)
+        self.generation = generation
+        self.refreshed_ms = now_ms
+        self.problem = None
+        self.took_ms = (time.perf_counter() - started) * 1_000
+
+    async def _read_alerts(self) -> None:
+        found: list[DetectedAlert] = []
+        for chunk in await self._alert_tail.read():
+            for value in chunk.values:
+                try:
+                    found.append(read_alert(value))
+                except StateError:
+                    self.unreadable += 1  # anybody can write to a topic: one bad record must not hide the others
+        # Partitions are read one after the other; people read by time.
+        for each in sorted(found, key=lambda detected: detected.detected_ms):
+            self.alerts.add(*each)
+
+    async def _read_health(self, generation: int) -> None:
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        for chunk in await self._health_tail.read():
+            for value in chunk.values:
+                try:
+                    self.history.add_window(decoder.decode(value or b""), generation)
+                except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                    self.unreadable += 1
+
+    async def _read_lag(self, now_ms: int, generation: int) -> None:
+        topics = [topic for topic in source_topics(self.config) if topic in self.topics]
+        looked = await read_lag(self.log, self.config.name, now_ms, topics) if topics else []
+        rows = with_rates(self._looks[0], looked) if self._looks else looked
+        self._looks.append(looked)
+        if MEASURED_TABLE in self.tables.specs:
+            rows = with_measured(rows, self.config.name, self.tables.view(MEASURED_TABLE))
+        self.lag = rows
+        worst: dict[str, float] = {}
+        for row in rows:
+            worst[row.topic] = max(worst.get(row.topic, 0.0), float(row.lag_ms))
+        self.history.add_lag(now_ms, worst, generation)
+
+    def owners(self) -> set[str]:
+        """Members that hold a partition now."""
+        return {row.owner for row in self.lag if row.owner is not None and row.lease == "held"}
+
+    def start(self) -> None:
+        """Follow in the background until ``stop``."""
+        self._follower = asyncio.get_running_loop().create_task(self._follow(), name="read model")
+
+    async def stop(self) -> None:
+        """End following."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+            self._follower = None
+
+    async def _follow(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                await self.refresh()
+            except StreamgaugeError as error:
+                self.problem = str(error)
+            except Exception as error:  # the view outlives a defect in one step; each page says that it is stale
+                problem = f"{type(error).__name__}: {error}"
+                if problem != self.problem:
+                    _logger.exception("the log could not be read")
+                self.problem = problem
+            await asyncio.sleep(max(0.1, INTERVAL_S - (time.monotonic() - began)))
