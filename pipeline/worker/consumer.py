@@ -5,6 +5,7 @@ Overrides of Faust are in this file and in ``transport``, each with its reason.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -21,9 +22,14 @@ from pipeline.worker.keeper import Keeper
 from pipeline.worker.members import Membership
 from pipeline.worker.plain import PlainFeed
 
+frame_logger = logging.getLogger("faust.streamgauge")
+"""Where Faust tells of starting and stopping; else it would be the logger of the module, among our messages."""
+
 
 class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
     """Fetches for units and for plain partitions, and takes Faust through rebalances."""
+
+    logger = frame_logger
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -17,14 +18,14 @@ _BEATS = 3  # signs of life within the time to live
 
 
 def member_name(name: str | None = None) -> str:
-    """A name for this process, unique for its lifetime: ``NAME@HOST:PID:START``.
+    """A name for a worker of this process, never used again: ``NAME@HOST:PID:START:NONCE``.
 
     >>> is_dead(member_name("w1"))
     False
     """
     process = psutil.Process()
     host = socket.gethostname()
-    return f"{name or 'worker'}@{host}:{process.pid}:{_started(process)}"
+    return f"{name or 'worker'}@{host}:{process.pid}:{_started(process)}:{secrets.token_hex(4)}"
 
 
 def is_dead(member: str) -> bool:
@@ -34,11 +35,10 @@ def is_dead(member: str) -> bool:
     process counts as another one only if it started at quite another time.
 
     >>> host = socket.gethostname()
-    >>> is_dead(f"w1@{host}:{psutil.Process().pid}:0"), is_dead("w1@elsewhere.example:1:0"), is_dead("odd name")
+    >>> is_dead(f"w1@{host}:{psutil.Process().pid}:0:a"), is_dead("w1@elsewhere.example:1:0:a"), is_dead("odd name")
     (True, False, False)
     """
-    place, _, rest = member.rpartition("@")[2].partition(":")
-    pid, _, start = rest.partition(":")
+    place, pid, start, *_ = [*member.rpartition("@")[2].split(":"), "", ""]
     if place != socket.gethostname() or not pid.isdigit() or not start.isdigit():
         return False
     try:

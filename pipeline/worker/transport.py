@@ -25,7 +25,7 @@ from faust.types.tuples import RecordMetadata
 
 from agents.events import Headers, Outgoing, Records
 from pipeline.log.api import Log, TopicSpec
-from pipeline.worker.consumer import LogConsumer
+from pipeline.worker.consumer import LogConsumer, frame_logger
 from pipeline.worker.keeper import Keeper
 from pipeline.worker.members import Membership
 
@@ -33,6 +33,7 @@ from pipeline.worker.members import Membership
 class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
     """A Faust app that lives on an event log."""
 
+    logger = frame_logger
     log_: Log
     keeper: Keeper
     membership: Membership
@@ -57,6 +58,8 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
 class NoTables(TableManager):  # type: ignore[misc]  # Faust is untyped
     """Faust's table manager with nothing to manage; it still drives the start and each rebalance."""
 
+    logger = frame_logger
+
     async def on_start(self) -> None:
         """Start without the second that Faust sleeps here, in case that tables get registered."""
         await self._update_channels()
@@ -65,6 +68,8 @@ class NoTables(TableManager):  # type: ignore[misc]  # Faust is untyped
 
 class LogProducer(FaustProducer):  # type: ignore[misc]  # Faust is untyped
     """``topic.send()`` of user agents: appended at once, outside any unit's commit."""
+
+    logger = frame_logger
 
     async def send(  # noqa: PLR0913 - Faust's signature
         self,

@@ -169,6 +169,11 @@ def expected_alerts(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted((key, n) for key, count in counts.items() for n in range(EVERY, count + 1, EVERY))
 
 
+def owned(*apps: LogApp) -> list[int]:
+    """How many open units each worker has."""
+    return [sum(unit.is_open for unit in app.keeper.units.values()) for app in apps]
+
+
 async def eventually(condition, *, within_s: float = 10.0) -> None:
     """Wait until ``condition()``, plain or awaitable, holds."""
     deadline = time.monotonic() + within_s

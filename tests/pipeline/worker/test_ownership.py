@@ -1,0 +1,73 @@
+"""Partitions that come and go."""
+
+from collections import Counter
+
+from tests.pipeline.worker.tally import (
+    APP,
+    EVENTS,
+    FORWARDED,
+    alerts,
+    append,
+    config,
+    eventually,
+    expected_alerts,
+    owned,
+    run_until_idle,
+    running,
+    totals,
+)
+
+KEYS = [f"k{n % 17}" for n in range(1_000)]
+
+
+def test_two_workers_share_and_hand_over(with_log):
+    """A second worker gets half of the partitions while records flow, and each record still counts once."""
+
+    async def work(log):
+        async with running(log) as first:
+            await eventually(lambda: owned(first) == [6])
+            await append(log, KEYS)
+            async with running(log) as second:
+                await eventually(lambda: owned(first, second) == [3, 3])
+                await append(log, KEYS)
+            await eventually(lambda: owned(first) == [6])
+            await append(log, KEYS)
+        await run_until_idle(log)
+        assert await totals(log) == Counter(KEYS * 3)
+        assert await alerts(log) == expected_alerts(Counter(KEYS * 3))
+
+    with_log(work)
+
+
+def test_a_kept_unit_survives_a_rebalance(with_log):
+    """A partition that stays with its worker keeps its shard: nothing is restored again."""
+
+    async def work(log):
+        async with running(log) as first:
+            await eventually(lambda: owned(first) == [6])
+            before = {id(unit.shard) for unit in first.keeper.units.values()}
+            async with running(log) as second:
+                await eventually(lambda: owned(first, second) == [3, 3])
+                assert {id(unit.shard) for unit in first.keeper.units.values()} <= before
+
+    with_log(work)
+
+
+def test_a_fenced_worker_writes_nothing(with_log):
+    """When the lease was taken meanwhile, what was processed is dropped, and counted by the new owner."""
+
+    async def work(log):
+        async with running(log, config(commit_ms=60_000)) as app:
+            await eventually(lambda: owned(app) == [6])
+            await append(log, ["a", "b", "c"])
+            units = app.keeper.units.values()
+            await eventually(lambda: sum(unit.shard.position for unit in units) == 3)
+            await log.leave(APP, app.membership.member)  # as if its time to live were over
+            assert len(await log.renew(APP, "thief", [EVENTS, FORWARDED], ttl_ms=60_000)) == 6
+            await app.keeper.commit()
+            assert await totals(log) == Counter()
+            await log.leave(APP, "thief")
+        await run_until_idle(log)
+        assert await totals(log) == Counter("abc")
+
+    with_log(work)
