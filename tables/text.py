@@ -12,9 +12,9 @@ def hash_text(value: str) -> int:
     """The signed 64-bit xxh3 hash of ``value``; the same on every machine and in every run.
 
     >>> hash_text("DE")
-    -5092105474206164990
+    6121635223069355563
     """
-    unsigned = xxhash.xxh3_64_intdigest(value)
+    unsigned = xxhash.xxh3_64_intdigest(value.encode("utf-8", "surrogatepass"))
     return unsigned - (1 << 64) if unsigned >> 63 else unsigned
 
 

@@ -1,0 +1,233 @@
+"""The keyed agent: all tables of a stream with one key, and the rules over them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.events import Alert, Batch, Int64
+from agents.expression import Expression, Scope, compile_expression
+from agents.history import History
+from agents.identity import alert_id
+from agents.rules import Rule, compile_rules, with_hidden
+from agents.spec import RuleSpec, StreamSpec
+from tables.group import Stretch, TableGroup
+from tables.spec import TableSpec
+from tables.text import TextHasher
+
+Values = dict[str, NDArray[Any]]
+
+
+@dataclass(slots=True)
+class Found:
+    """What a batch gave, by record of the batch.
+
+    Args:
+        alerts: Record and alert, in the order of records, then of rules.
+        late: For each table the records that came too late for it, shape ``(k,)``.
+    """
+
+    alerts: list[tuple[int, Alert]] = field(default_factory=list)
+    late: dict[str, Int64] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedPlan:
+    """What a keyed agent does, compiled once and shared by the agents of all partitions.
+
+    Args:
+        stream: What the records are.
+        by: Field that is the key.
+        tables: With the measures that rules need.
+        rules: Compiled.
+        inputs: Every expression that a measure reads, compiled.
+        skew_ms: How far the partitions that feed the agent may lie apart; 0 for a source partition.
+    """
+
+    stream: StreamSpec
+    by: str
+    tables: tuple[TableSpec, ...]
+    rules: tuple[Rule, ...]
+    inputs: Mapping[str, Expression]
+    skew_ms: int
+
+    @property
+    def computed(self) -> frozenset[str]:
+        """Fields that conditions and measures read."""
+        read = {name for expression in self.inputs.values() for name in expression.fields}
+        return frozenset(read | {name for rule in self.plan.rules for name in rule.condition.fields})
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Fields that the agent reads at all."""
+        return self.computed | {self.by, *([self.stream.id] if self.stream.id else [])}
+
+    @property
+    def bounded(self) -> frozenset[str]:
+        """Fields that are added up."""
+        summed = {m.input for table in self.tables for m in table.measures if m.kind in ("sum", "mean", "std")}
+        return frozenset(name for text in summed if text for name in self.inputs[text].fields)
+
+    def trailing(self, table: TableSpec) -> set[str]:
+        """Measures that the rules of ``table`` want at each record."""
+        conditions = [rule.condition for rule in self.plan.rules if rule.table.name == table.name]
+        return {name for condition in conditions for name in condition.measures} | {
+            measure.name for condition in conditions for measure in condition.hidden
+        }
+
+
+def plan_keyed(
+    stream: StreamSpec, by: str, tables: Sequence[TableSpec], rules: Sequence[RuleSpec], *, skew_ms: int = 0
+) -> KeyedPlan:
+    """Compile tables of ``stream`` with the key ``by``, and those of ``rules`` that are theirs.
+
+    Raises:
+        ExpressionError: If an expression is wrong.
+    """
+    specs: list[TableSpec] = []
+    compiled: list[Rule] = []
+    for table in tables:
+        spec, conditions = with_hidden(table, rules, stream.fields)
+        specs.append(spec)
+        compiled += compile_rules(spec, rules, conditions, skew_ms)
+    scope = Scope(fields=stream.fields, measures={})
+    texts = sorted({measure.input for spec in specs for measure in spec.measures if measure.input})
+    inputs = {text: compile_expression(text, scope) for text in texts}
+    return KeyedPlan(stream, by, tuple(specs), tuple(compiled), inputs, skew_ms)
+
+
+class KeyedAgent:
+    """Keeps the tables of one key in one partition, and evaluates their rules at each record.
+
+    Args:
+        plan: What to do.
+    """
+
+    def __init__(self, plan: KeyedPlan) -> None:
+        self.plan = plan
+        self._hasher = TextHasher()
+        self._history = History(plan.stream.id)
+        self.group = TableGroup(
+            plan.by,
+            plan.tables,
+            trailing={table.name: plan.trailing(table) for table in plan.tables},
+            marks=[mark for rule in plan.rules for mark in rule.marks],
+            skew_ms=plan.skew_ms,
+        )
+
+    def process(self, batch: Batch, positions: Int64, own_ms: Int64, head_ms: Int64) -> Found:
+        """Take a batch in.
+
+        Args:
+            batch: In stream order.
+            positions: Offset of each record in the partition that is read, shape ``(n,)``.
+            own_ms: Newest event time of the partition that each record came from first, shape ``(n,)``.
+            head_ms: Newest event time so far in this partition, shape ``(n,)``.
+        """
+        found = Found()
+        if not len(batch):
+            return found
+        values = self._columns(batch)
+        inputs = {text: np.asarray(expression.evaluate(values)) for text, expression in self.plan.inputs.items()}
+        keys = self._keys(batch)
+        stretches = self.group.update(keys, batch.time_ms, own_ms, head_ms, inputs)
+        if self.plan.rules:
+            hashes = np.concatenate([self.group.index.hashes[stretch.slots] for stretch in stretches])
+            self._history.add(batch, positions, hashes, own_ms)
+        for stretch in stretches:
+            self._evaluate(batch, positions, values, stretch, found)
+        for name in self.group.tables:
+            live = np.concatenate([stretch.trailing[name].live for stretch in stretches])
+            if not live.all():
+                found.late[name] = np.flatnonzero(~live)
+        found.alerts.sort(key=lambda pair: pair[0])
+        return found
+
+    def remember(self, batch: Batch, positions: Int64, own_ms: Int64) -> None:
+        """Take records in that the restored state holds already, as evidence for alerts to come."""
+        if self.plan.rules and len(batch):
+            self._history.add(batch, positions, self._hasher.column(self._keys(batch)), own_ms)
+
+    def _keys(self, batch: Batch) -> list[str]:
+        keys = batch.columns[self.plan.by]
+        return keys if isinstance(keys, list) else [str(key) for key in keys.tolist()]
+
+    def _columns(self, batch: Batch) -> Values:
+        """The fields that conditions and measures read; text as hashes."""
+        values: Values = {}
+        for name in self.plan.computed:
+            column = batch.columns[name]
+            values[name] = self._hasher.column(column) if isinstance(column, list) else column
+        return values
+
+    def _evaluate(self, batch: Batch, positions: Int64, values: Values, stretch: Stretch, found: Found) -> None:
+        part = slice(stretch.start, stretch.stop)
+        fields = {name: column[part] for name, column in values.items()}
+        time_ms = batch.time_ms[part]
+        for rule in self.plan.rules:
+            trailing = stretch.trailing[rule.table.name]
+            known = fields | trailing.columns
+            records = rule.candidates(known, trailing.live)
+            if not len(records):
+                continue
+            stamps = trailing.window_start_ms if rule.open_windows else time_ms
+            for record in rule.fire(self.group, records, stretch.slots, stamps):
+                at = stretch.start + record
+                window_start_ms = int(trailing.window_start_ms[record])
+                evidence = self._evidence(rule, batch, at, trailing.columns, record)
+                slot = int(stretch.slots[record])
+                found.alerts.append((at, self._alert(rule, batch, positions, at, slot, window_start_ms, evidence)))
+
+    def _evidence(self, rule: Rule, batch: Batch, at: int, trailing: Values, record: int) -> dict[str, Any]:
+        evidence: dict[str, Any] = {}
+        for name in sorted(rule.condition.measures | {measure.name for measure in rule.condition.hidden}):
+            value = trailing[name][record].item()
+            evidence[name] = None if value != value else value  # noqa: PLR0124  # NaN is the value unlike itself
+        for name in sorted(rule.condition.fields):
+            column = batch.columns[name]
+            evidence[name] = column[at] if isinstance(column, list) else column[at].item()
+        return evidence
+
+    def _alert(
+        self,
+        rule: Rule,
+        batch: Batch,
+        positions: Int64,
+        at: int,
+        slot: int,
+        window_start_ms: int,
+        evidence: Mapping[str, Any],
+    ) -> Alert:
+        index, window = self.group.index, rule.table.window
+        key = str(index.names[slot])
+        source = self._history.ref(batch, at)
+        bounds_ms = (window_start_ms, window_start_ms + window.size_ms)
+        return Alert(
+            id=alert_id(rule.spec.name, rule.spec.version, key, source),
+            rule=rule.spec.name,
+            version=rule.spec.version,
+            severity=rule.spec.severity,
+            stream=batch.stream,
+            table=rule.table.name,
+            key=key,
+            event_time_ms=int(batch.time_ms[at]),
+            appended_ms=int(batch.appended_ms[at]),
+            window_start_ms=bounds_ms[0],
+            window_end_ms=bounds_ms[1],
+            condition=rule.condition.text,
+            values=dict(evidence),
+            thresholds=dict(rule.condition.thresholds),
+            source=source,
+            records=tuple(
+                self._history.contributors(int(index.hashes[slot]), int(positions[at]), bounds_ms, window.grace_ms)
+            ),
+            trace=_traceparent(batch, at),
+        )
+
+
+def _traceparent(batch: Batch, at: int) -> str | None:
+    if batch.headers is None:
+        return None
+    return next((value.decode("ascii", "replace") for name, value in batch.headers[at] if name == "traceparent"), None)

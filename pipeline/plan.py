@@ -1,0 +1,184 @@
+"""From a configuration to what each source topic's shards do, and which topics there have to be.
+
+A table whose key is not its stream's key is fed through an internal topic, partitioned by that key::
+
+    payments (by account) ── shard ──> tables by account
+                               └─────> payments-payments-by-merchant-repartition ── shard ──> tables by merchant
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from agents.keyed import KeyedPlan, plan_keyed
+from agents.spec import DetectorSpec, StreamSpec
+from pipeline.config.model import AppConfig
+from pipeline.health.definitions import with_health
+from pipeline.log.api import TopicSpec
+from tables.spec import TableSpec
+
+SKEW_MS = 60_000
+"""How far in event time the partitions that feed a repartitioned table may lie apart."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repartition:
+    """Records of a stream on their way to tables by another key.
+
+    Args:
+        topic: The internal topic.
+        by: The key.
+        partitions: Of ``topic``.
+        fields: What the tables and rules there read.
+    """
+
+    topic: str
+    by: str
+    partitions: int
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourcePlan:
+    """What the shards of one source topic do.
+
+    Args:
+        app: Name of the application.
+        topic: Source topic.
+        partitions: Of ``topic``.
+        stream: What its records are.
+        repartitioned: Whether ``topic`` is an internal one, which holds packed rows.
+        keyed: Tables and rules, by key.
+        repartitions: Where to send records for tables by another key.
+        samples: Series detectors on the stream.
+        windows: Series detectors on closed windows of the tables here.
+    """
+
+    app: str
+    topic: str
+    partitions: int
+    stream: StreamSpec
+    repartitioned: bool
+    keyed: tuple[KeyedPlan, ...]
+    repartitions: tuple[Repartition, ...] = ()
+    samples: tuple[DetectorSpec, ...] = ()
+    windows: tuple[DetectorSpec, ...] = ()
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Fields to decode."""
+        read = {name for keyed in self.keyed for name in keyed.fields}
+        read |= {name for target in self.repartitions for name in target.fields}
+        read |= {name for spec in self.samples for name in (spec.by, spec.value) if name}
+        return frozenset(read & set(self.stream.fields))
+
+    @property
+    def tables(self) -> dict[str, TableSpec]:
+        """Tables kept here, as configured and with hidden measures, by name."""
+        return {table.name: table for keyed in self.keyed for table in keyed.tables}
+
+
+def complete(config: AppConfig) -> AppConfig:
+    """The configuration with the built-in health tables, if workers are to measure themselves."""
+    return with_health(config) if config.health else config
+
+
+def plans(config: AppConfig) -> dict[str, SourcePlan]:
+    """What the shards of each source topic do, by topic.
+
+    Raises:
+        ExpressionError: If an expression is wrong.
+
+    Cost: compiles every expression, some milliseconds.
+    """
+    config = complete(config)
+    made: dict[str, SourcePlan] = {}
+    for stream in config.streams.values():
+        tables = [table for table in config.tables.values() if table.stream == stream.name]
+        own = [table for table in tables if _is_local(table, stream)]
+        repartitions = []
+        for by in sorted({table.by for table in tables} - {table.by for table in own}):
+            target = _repartitioned(config, stream, by, [table for table in tables if table.by == by])
+            made[target.topic] = target
+            fields = target.keyed[0].fields & set(stream.fields)
+            repartitions.append(Repartition(topic=target.topic, by=by, partitions=target.partitions, fields=fields))
+        made[stream.topic] = SourcePlan(
+            app=config.name,
+            topic=stream.topic,
+            partitions=stream.partitions,
+            stream=stream,
+            repartitioned=False,
+            keyed=_keyed(config, stream, own, skew_ms=0),
+            repartitions=tuple(repartitions),
+            samples=tuple(spec for spec in config.detectors.values() if spec.stream == stream.name),
+            windows=_window_detectors(config, own),
+        )
+    return made
+
+
+def _is_local(table: TableSpec, stream: StreamSpec) -> bool:
+    return table.by == stream.key or stream.partitions == 1
+
+
+def _repartitioned(config: AppConfig, stream: StreamSpec, by: str, tables: list[TableSpec]) -> SourcePlan:
+    return SourcePlan(
+        app=config.name,
+        topic=f"{config.name}-{stream.name}-by-{by}-repartition",
+        partitions=stream.partitions,
+        stream=replace(stream, key=by),
+        repartitioned=True,
+        keyed=_keyed(config, stream, tables, skew_ms=SKEW_MS),
+        windows=_window_detectors(config, tables),
+    )
+
+
+def _keyed(config: AppConfig, stream: StreamSpec, tables: list[TableSpec], *, skew_ms: int) -> tuple[KeyedPlan, ...]:
+    rules = list(config.rules.values())
+    keys = dict.fromkeys(table.by for table in tables)
+    return tuple(
+        plan_keyed(stream, by, [table for table in tables if table.by == by], rules, skew_ms=skew_ms) for by in keys
+    )
+
+
+def _window_detectors(config: AppConfig, tables: list[TableSpec]) -> tuple[DetectorSpec, ...]:
+    names = {table.name for table in tables}
+    return tuple(spec for spec in config.detectors.values() if spec.table in names)
+
+
+def source_topics(config: AppConfig) -> dict[str, int]:
+    """Topics that workers read, with their numbers of partitions; internal ones included."""
+    return {topic: plan.partitions for topic, plan in plans(config).items()}
+
+
+def state_topic(config: AppConfig, topic: str) -> str:
+    """Where the state of a source topic's shards is kept, partition by partition."""
+    return f"{config.name}-{topic}-state"
+
+
+def closed_topic(app: str, table: str) -> str:
+    """Where a tumbling table's closed windows go."""
+    return f"{app}-{table}"
+
+
+def topic_specs(config: AppConfig) -> list[TopicSpec]:
+    """Every topic that the application reads or writes."""
+    specs: dict[str, TopicSpec] = {}
+
+    def add(name: str, partitions: int, *, compacted: bool = False) -> None:
+        specs[name] = TopicSpec(name=name, partitions=partitions, cleanup="compact" if compacted else "delete")
+
+    for topic, plan in plans(config).items():
+        add(topic, plan.partitions)
+        add(state_topic(config, topic), plan.partitions, compacted=True)
+        if not plan.repartitioned:
+            add(f"{topic}.dead-letter", plan.partitions)
+            add(f"{topic}.late", plan.partitions)
+        for name, table in plan.tables.items():
+            if table.window.kind == "tumbling":
+                add(closed_topic(config.name, name), plan.partitions)
+    add(config.alerts_topic, max((stream.partitions for stream in config.streams.values()), default=1))
+    return list(specs.values())
+
+
+def table_specs(config: AppConfig) -> Mapping[str, tuple[SourcePlan, TableSpec]]:
+    """Every table, health tables included, with the plan of the topic that feeds it."""
+    return {name: (plan, table) for plan in plans(config).values() for name, table in plan.tables.items()}

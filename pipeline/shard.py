@@ -1,0 +1,279 @@
+"""A shard: all the state of one source partition, synchronous and pure.
+
+The live worker, a backtest, a replay and the unit tests run the same shard. What it gives depends on the records of its
+partition and their order, and not on how they were cut into chunks.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.events import Alert, Batch, Chunk, Int64, Output, RecordRef, TopicPartition
+from agents.history import REACH
+from agents.keyed import Found, KeyedAgent
+from agents.series import SampleRefs, SeriesAgent, build_series_agent
+from pipeline.codec import Decoder
+from pipeline.config.model import AppConfig
+from pipeline.deadletter import dead_letters
+from pipeline.errors import StateError
+from pipeline.packed import unpack
+from pipeline.plan import SourcePlan, plans
+from pipeline.shard_output import closed_windows, late_output, repartitioned
+from tables.clock import StreamClock
+from tables.keys import NEVER
+from tables.slab import Slab, SlabError, decode_slab, encode_slab
+from tables.table import Closed
+
+META = b"meta"
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The slab that holds where a shard stands.
+
+    Args:
+        position: Offset of the next record to apply.
+        head_ms: Newest event time seen.
+        origins: Clock of each partition that feeds a repartitioned one.
+        definitions: Version of each table and detector, by name.
+        counts: Records, late ones, rejects, evicted and expired keys since the state began.
+    """
+
+    position: int
+    head_ms: int
+    origins: dict[int, int]
+    definitions: dict[str, str]
+    counts: dict[str, int]
+
+
+class Shard:
+    """Decodes, keeps tables, detects.
+
+    Args:
+        plan: What to do for the topic.
+        partition: Which partition of it.
+    """
+
+    def __init__(self, plan: SourcePlan, partition: int) -> None:
+        self.plan = plan
+        self.source = TopicPartition(plan.topic, partition)
+        self.position = 0
+        self.notices: list[str] = []
+        self.counts: dict[str, int] = dict.fromkeys(("records", "late", "rejects", "evicted", "expired"), 0)
+        keyed = plan.keyed
+        bounded = {name for agent in keyed for name in agent.bounded}
+        self._decoder = Decoder(plan.stream, needed=plan.needed, bounded=bounded)
+        self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0)
+        self._keyed = {agent.by: KeyedAgent(agent) for agent in keyed}
+        self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
+        self._fed: set[str] = set()
+        self._gone: set[bytes] = set()
+
+    @property
+    def watermark_ms(self) -> int:
+        """Newest event time seen."""
+        return self._clock.head_ms
+
+    @property
+    def history(self) -> int:
+        """How many offsets before the position are to be re-read after a restore, as evidence for alerts to come."""
+        return REACH if any(agent.plan.rules for agent in self._keyed.values()) else 0
+
+    # ---- records in -------------------------------------------------------------------------------------------------
+
+    def process(self, chunk: Chunk) -> Output:
+        """Apply a chunk; what it gave."""
+        output = Output()
+        if self.plan.repartitioned:
+            for at, value in enumerate(chunk.values):
+                packed = unpack(value)
+                positions = np.full(len(packed.batch), chunk.offsets[at])
+                for origin in np.unique(packed.batch.partition).tolist():
+                    self._clock.arrived(origin, int(packed.stream_ms[packed.batch.partition == origin].max()))
+                self._apply(packed.batch, positions, packed.stream_ms, output)
+        else:
+            batch, rejects = self._decoder.decode(chunk)
+            for reject in rejects:
+                output.rejects[reject.reason] = output.rejects.get(reject.reason, 0) + 1
+            if rejects:
+                output.outgoing.append(dead_letters(chunk, rejects, self.plan.topic))
+            self._apply(batch, batch.offsets, None, output)
+        self.position = chunk.next_offset
+        self.counts["rejects"] += sum(output.rejects.values())
+        return output
+
+    def advance(self, time_ms: int) -> Output:
+        """Let event time come to ``time_ms`` without a record: windows close."""
+        output = Output()
+        self._clock.advance(time_ms)
+        self._close(np.empty(0, np.int64), np.empty(0, np.int64), output)
+        return output
+
+    def remember(self, chunk: Chunk) -> None:
+        """Take records from before the position, for evidence only."""
+        if self.plan.repartitioned:
+            for at, value in enumerate(chunk.values):
+                packed = unpack(value)
+                positions = np.full(len(packed.batch), chunk.offsets[at])
+                for agent in self._keyed.values():
+                    agent.remember(packed.batch, positions, packed.stream_ms)
+            return
+        batch, _ = self._decoder.decode(chunk)
+        own_ms = np.maximum.accumulate(batch.time_ms)
+        for agent in self._keyed.values():
+            agent.remember(batch, batch.offsets, own_ms)
+
+    def _apply(self, batch: Batch, positions: Int64, own_ms: Int64 | None, output: Output) -> None:
+        if not len(batch):
+            return
+        head_ms = self._clock.observe(batch.time_ms if own_ms is None else own_ms)
+        own_ms = head_ms if own_ms is None else own_ms
+        alerts: list[tuple[int, Alert]] = []
+        late: dict[str, Int64] = {}
+        for agent in self._keyed.values():
+            found: Found = agent.process(batch, positions, own_ms, head_ms)
+            alerts += found.alerts
+            late |= found.late
+        for spec in self.plan.samples:
+            alerts += self._sample(spec.name, batch)
+        alerts.sort(key=lambda pair: pair[0])
+        output.alerts += [alert for _, alert in alerts]
+        output.time_ms = np.concatenate((output.time_ms, batch.time_ms))
+        output.appended_ms = np.concatenate((output.appended_ms, batch.appended_ms))
+        if late:
+            output.late += len(np.unique(np.concatenate(list(late.values()))))
+            output.outgoing.append(late_output(self.plan, batch, late, own_ms))
+        output.outgoing += repartitioned(self.plan, batch, own_ms)
+        self._close(head_ms, positions, output)
+        self.counts["records"] += len(batch)
+        self.counts["late"] += output.late
+
+    def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
+        agent = self._series[name]
+        names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
+        ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
+        refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
+        self._fed.add(name)
+        alerts = agent.process(list(names), batch.time_ms, np.asarray(values, np.float64), refs)
+        index = {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))} if alerts else {}
+        return [(index[alert.source.partition, alert.source.offset], alert) for alert in alerts]
+
+    def _close(self, head_ms: Int64, positions: Int64, output: Output) -> None:
+        for agent in self._keyed.values():
+            agent.group.close(self._clock.closed_ms)
+            for name, closed in agent.group.take_closed():
+                table = agent.group.tables[name].spec
+                output.outgoing.append(closed_windows(self.plan.app, table, closed))
+                closer = self._closer(closed.window_start_ms + table.window.size_ms + table.window.grace_ms, head_ms, positions)
+                for spec in self.plan.windows:
+                    if spec.table == name:
+                        output.alerts += self._window(self._series[spec.name], closed, table.window.size_ms, closer)
+
+    def _closer(self, due_ms: int, head_ms: Int64, positions: Int64) -> int:
+        """Offset of the record with which a window was due to close."""
+        at = int(np.searchsorted(head_ms, due_ms))
+        return int(positions[min(at, len(positions) - 1)]) if len(positions) else self.position - 1
+
+    def _window(self, agent: SeriesAgent, closed: Closed, size_ms: int, closer: int) -> list[Alert]:
+        n = len(closed.keys)
+        start_ms = np.full(n, closed.window_start_ms)
+        refs = SampleRefs(
+            stream=self.plan.stream.name,
+            topic=self.source.topic,
+            partition=np.full(n, self.source.partition),
+            offsets=np.full(n, closer),
+            appended_ms=start_ms + size_ms,
+            window_start_ms=start_ms,
+            window_end_ms=start_ms + size_ms,
+        )
+        self._fed.add(agent.spec.name)
+        return agent.process(closed.keys, start_ms + size_ms, closed.columns[agent.spec.value].astype(np.float64), refs)
+
+    # ---- stored form ------------------------------------------------------------------------------------------------
+
+    def dirty(self) -> dict[bytes, bytes | None]:
+        """Slabs that changed since the last call, by key, and the one that holds the position; ``None``: gone."""
+        slabs: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
+        self._gone.clear()
+        for by, agent in self._keyed.items():
+            for name, slab in agent.group.take_dirty(self.position).items():
+                slabs[f"by/{by}/{name}".encode()] = slab
+        for name in sorted(self._fed):
+            slabs[self._series_key(name)] = _encode_series(self._series[name], self.position)
+        self._fed.clear()
+        self.counts["evicted"] = sum(agent.group.evicted for agent in self._keyed.values())
+        self.counts["expired"] = sum(agent.group.expired for agent in self._keyed.values())
+        meta = Meta(self.position, self._clock.head_ms, self._clock.origins, self._definitions(), dict(self.counts))
+        slabs[META] = msgspec.json.encode(meta)
+        return slabs
+
+    def restore(self, slabs: Mapping[bytes, bytes]) -> None:
+        """Take over the latest stored slabs; without any the position is 0.
+
+        Raises:
+            StateError: If a slab can't be read.
+        """
+        if META not in slabs:
+            return
+        try:
+            self._restore(slabs, read_meta(slabs))
+        except SlabError as error:
+            raise StateError(f"state of {self.source} can't be restored: {error}") from error
+
+    def _restore(self, slabs: Mapping[bytes, bytes], meta: Meta) -> None:
+        self.position = meta.position
+        self.counts |= meta.counts
+        self._clock.restore(meta.head_ms, meta.origins)
+        for by, agent in self._keyed.items():
+            prefix = f"by/{by}/".encode()
+            own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
+            unknown = agent.group.load(own, meta.head_ms, self._clock.closed_ms)
+            agent.group.evicted, agent.group.expired = meta.counts.get("evicted", 0), meta.counts.get("expired", 0)
+            self._gone |= {prefix + name.encode() for name in unknown}
+        known = {self._series_key(name): name for name in self._series}
+        for key, slab in slabs.items():
+            if key in known:
+                self._series[known[key]].restore(_decode_series(slab))
+            elif key.startswith(b"detector/") or (key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed):
+                self._gone.add(key)
+        now = self._definitions()
+        for name in sorted(now.keys() & meta.definitions.keys()):
+            if now[name] != meta.definitions[name]:
+                self.notices.append(f"{name} was changed: its state in {self.source} starts anew at offset {self.position}")
+
+    def _definitions(self) -> dict[str, str]:
+        tables = {table.name: table.version for agent in self._keyed.values() for table in agent.plan.tables}
+        return tables | {name: agent.spec.version for name, agent in self._series.items()}
+
+    def _series_key(self, name: str) -> bytes:
+        return f"detector/{name}@{self._series[name].spec.version}".encode()
+
+
+def read_meta(slabs: Mapping[bytes, bytes]) -> Meta:
+    """Where the shard stood that wrote these slabs; a fresh one if there are none."""
+    if META not in slabs:
+        return Meta(0, NEVER, {}, {}, {})
+    return msgspec.json.decode(slabs[META], type=Meta)
+
+
+def _encode_series(agent: SeriesAgent, applied: int) -> bytes:
+    state = agent.state()
+    arrays: dict[str, NDArray[Any]] = {name: column for name, column in state.items() if isinstance(column, np.ndarray)}
+    lists = {name: column for name, column in state.items() if not isinstance(column, np.ndarray)}
+    return encode_slab(Slab(applied=applied, arrays=arrays, extra=lists))
+
+
+def _decode_series(data: bytes) -> dict[str, Any]:
+    slab = decode_slab(data)
+    return {**slab.arrays, **slab.extra}
+
+
+def build_shard(config: AppConfig, source: TopicPartition) -> Shard:
+    """A fresh shard for one source partition.
+
+    Raises:
+        KeyError: If no stream or internal topic of the configuration is called so.
+    """
+    return Shard(plans(config)[source.topic], source.partition)

@@ -1,0 +1,157 @@
+"""Keys as small integers: slots into the arrays of all tables that share a key."""
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tables.text import hash_text
+
+Int64 = NDArray[np.int64]
+NEVER = np.iinfo(np.int64).min
+
+
+class KeyIndex:
+    """The slot of each key, when it was seen, and which to evict.
+
+    Slots are dense and reused, smallest free one first, so that they follow from the set of keys held and not from the
+    order in which others were evicted.
+
+    Args:
+        capacity: Initial length of the arrays; they double when full.
+
+    Cost: one dictionary look-up a record; about 200 bytes and the key's own text for each key.
+    """
+
+    def __init__(self, *, capacity: int = 1024) -> None:
+        self.names: list[str | None] = []
+        self.hashes = np.zeros(capacity, np.int64)
+        self.first_ms = np.full(capacity, NEVER, np.int64)
+        self.last_ms = np.full(capacity, NEVER, np.int64)
+        self.touched_ms = np.full(capacity, NEVER, np.int64)
+        self._slots = _Slots(self)
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """Keys held."""
+        return len(self._slots)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._slots
+
+    @property
+    def capacity(self) -> int:
+        """Length of the arrays; slots are below it."""
+        return len(self.hashes)
+
+    @property
+    def used(self) -> int:
+        """Slots ever in use: all held keys lie below."""
+        return len(self.names)
+
+    def slot(self, key: str) -> int | None:
+        """The slot of ``key`` if it is held."""
+        return self._slots.get(key)
+
+    def intern(self, keys: list[str]) -> Int64:
+        """Slots of ``keys``, shape ``(n,)``; new keys get one."""
+        return np.fromiter(map(self._slots.__getitem__, keys), np.int64, len(keys))
+
+    def prefix_within(self, keys: list[str], room: int) -> int:
+        """How many of ``keys``, from the start, can be interned with at most ``room`` new ones among them."""
+        new: set[str] = set()
+        for position, key in enumerate(keys):
+            if key not in self._slots and key not in new:
+                if len(new) == room:
+                    return position
+                new.add(key)
+        return len(keys)
+
+    def touch(self, slots: Int64, time_ms: Int64, stream_ms: Int64) -> None:
+        """Note event times and the stream time at which each slot was seen, all of shape ``(n,)``."""
+        self.touched_ms[slots] = stream_ms  # non-decreasing, and the last assignment wins
+        np.maximum.at(self.last_ms, slots, time_ms)
+        fresh = self.first_ms[slots] == NEVER
+        if fresh.any():
+            where = np.flatnonzero(fresh)[::-1]  # the earliest record of a new key is assigned last
+            self.first_ms[slots[where]] = time_ms[where]
+
+    def expired(self, before_ms: int) -> Int64:
+        """Slots not seen since ``before_ms`` of stream time, ascending."""
+        held = self.touched_ms[: self.used]
+        return np.flatnonzero((held < before_ms) & (held != NEVER))
+
+    def oldest(self, count: int) -> Int64:
+        """The ``count`` slots seen longest ago, ascending; ties go to the smaller slot."""
+        held = self.touched_ms[: self.used]
+        alive = np.flatnonzero(held != NEVER)
+        return np.sort(alive[np.argsort(held[alive], kind="stable")[:count]])
+
+    def evict(self, slots: Int64) -> None:
+        """Forget these slots."""
+        for slot in slots.tolist():
+            name = self.names[slot]
+            if name is not None:
+                del self._slots[name]
+                self.names[slot] = None
+                heapq.heappush(self._free, slot)
+        for times in (self.first_ms, self.last_ms, self.touched_ms):
+            times[slots] = NEVER
+
+    def load(self, start: int, names: list[str | None]) -> None:
+        """Put ``names`` at slots from ``start`` on, as restored from a slab."""
+        self._grow(start + len(names))
+        self.names.extend([None] * (start + len(names) - len(self.names)))
+        for slot, name in enumerate(names, start):
+            self.names[slot] = name
+            if name is not None:
+                dict.__setitem__(self._slots, name, slot)
+                self.hashes[slot] = hash_text(name)
+
+    def loaded(self) -> None:
+        """To be called once after the last ``load``: finds the free slots."""
+        while self.names and self.names[-1] is None:
+            self.names.pop()
+        self._free = [slot for slot, name in enumerate(self.names) if name is None]
+
+    def add(self, key: str) -> int:
+        """Give ``key`` a slot."""
+        if self._free:
+            slot = heapq.heappop(self._free)
+            self.names[slot] = key
+        else:
+            slot = len(self.names)
+            self._grow(slot + 1)
+            self.names.append(key)
+        self.hashes[slot] = hash_text(key)
+        return slot
+
+    def _grow(self, needed: int) -> None:
+        capacity = self.capacity
+        if needed <= capacity:
+            return
+        while capacity < needed:
+            capacity *= 2
+        self.hashes = grown(self.hashes, capacity)
+        self.first_ms = grown(self.first_ms, capacity, NEVER)
+        self.last_ms = grown(self.last_ms, capacity, NEVER)
+        self.touched_ms = grown(self.touched_ms, capacity, NEVER)
+
+
+class _Slots(dict[str, int]):
+    """Key to slot; a missing key gets one, so that a column is one ``map`` of look-ups."""
+
+    def __init__(self, index: KeyIndex) -> None:
+        super().__init__()
+        self._index = index
+
+    def __missing__(self, key: str) -> int:
+        slot = self[key] = self._index.add(key)
+        return slot
+
+
+def grown(array: NDArray[np.generic], capacity: int, fill: float = 0) -> NDArray[np.generic]:
+    """``array`` with its last axis made ``capacity`` long, new places holding ``fill``."""
+    larger = np.full((*array.shape[:-1], capacity), fill, array.dtype)
+    larger[..., : array.shape[-1]] = array
+    return larger
