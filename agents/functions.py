@@ -23,6 +23,7 @@ Result = Literal["bool", "float", "whole", "as given"]
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_WARMUP = 5  # the mean of fewer uniform times is not close to normal
 _THURSDAY = 3  # 1 January 1970
 
 
@@ -88,6 +89,21 @@ def _silence(time_ms: Any, last_ms: Any, earliest_ms: Any, count: Any) -> NDArra
     gaps = np.asarray(count, np.float64) - 2.0
     mean_gap_ms = (last_ms - earliest_ms) / np.where(gaps > 0.0, gaps, np.nan)
     return silence_score(time_ms - last_ms, mean_gap_ms, gaps)
+
+
+def _trend(arguments: Sequence[Value]) -> tuple[Measure, ...]:
+    (time,) = arguments
+    centre = Measure(name=f"mean({time.text})", kind="mean", input=time.text)
+    return centre, Measure(name=f"min({time.text})", kind="min", input=time.text), hidden_measure("count")
+
+
+def _surge(time_ms: Any, centre_ms: Any, earliest_ms: Any, count: Any) -> NDArray[np.float64]:
+    """Laplace's trend test: at a steady rate the mean of ``n`` times is the middle of their span, give or take
+    ``span / sqrt(12 n)``. Reference: Cox, Lewis (1966), The statistical analysis of series of events, chapter 3.
+    """
+    span_ms = np.asarray(time_ms - earliest_ms, np.float64)
+    score = ((centre_ms - earliest_ms) / span_ms - 0.5) * np.sqrt(12.0 * np.asarray(count, np.float64))
+    return np.where((np.asarray(count) >= _WARMUP) & (span_ms > 0.0), score, np.nan)
 
 
 def _log(x: Any) -> Any:
@@ -177,6 +193,14 @@ FUNCTIONS: dict[str, Function] = {
         arguments=("number",),
         result="float",
         apply=np.sqrt,
+    ),
+    "surge": Function(
+        signature="surge(time)",
+        doc="How much the key speeds up within the window, in standard deviations: about 0 at any steady rate.",
+        arguments=("number of the record",),
+        result="float",
+        apply=_surge,
+        hidden=_trend,
     ),
     "velocity": Function(
         signature="velocity(count, expected)",
