@@ -63,13 +63,17 @@ def _drop_tombstones(connection: sqlite3.Connection, now_ms: int) -> bool:
 
 
 def give_back(connection: sqlite3.Connection) -> bool:
-    """Cut some free pages off the file, inside a write transaction; whether there are more."""
+    """Cut some free pages off the file, as a transaction of its own; whether there are more.
+
+    The caller must be the only writer.
+    """
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     excess = free - max(_SLACK_PAGES, (pages - free) // 8)
     if excess <= 0:
         return False
-    connection.execute(f"PRAGMA incremental_vacuum({min(excess, _STEP_PAGES)})").fetchall()  # works a page a row
+    # only a script steps through this pragma: it gives a row without columns for each page, where execute() stops
+    connection.executescript(f"PRAGMA incremental_vacuum({min(excess, _STEP_PAGES)})")
     return bool(excess > _STEP_PAGES)
 
 

@@ -90,6 +90,7 @@ class Store:
         with self._writing():
             if retention.drop_old(self._connection, self._catalog.all().values(), self._clock()):
                 return True
+        with self._queue.writing():
             return retention.give_back(self._connection)
 
     def truncate_wal(self) -> None:

@@ -34,9 +34,7 @@ def test_any_slice_comes_back(records, keys, headers, data):
     got = decode(bytes(encode(given_columns)), low, high)
     assert list(got.values) == list(given_columns.values[low:high])
     assert got.timestamps_ms.tolist() == given_columns.timestamps_ms[low:high].tolist()
-    assert (None if got.keys is None else list(got.keys)) == (
-        list(given_columns.keys[low:high]) if keys else None
-    )
+    assert (None if got.keys is None else list(got.keys)) == (list(given_columns.keys[low:high]) if keys else None)
     assert (None if got.headers is None else [list(item) for item in got.headers]) == (
         [list(item) for item in given_columns.headers[low:high]] if headers else None
     )

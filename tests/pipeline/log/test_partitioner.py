@@ -38,7 +38,5 @@ def test_a_column_hashes_as_its_keys_do(keys):
 def test_partitions_are_kafkas(keys, partitions):
     """Keyed records go where Kafka's default partitioner puts them, the others where the caller says."""
     keyless = partitions - 1
-    expected = [
-        keyless if key is None else (aiokafka.murmur2(key) & 0x7FFFFFFF) % partitions for key in keys
-    ]
+    expected = [keyless if key is None else (aiokafka.murmur2(key) & 0x7FFFFFFF) % partitions for key in keys]
     assert partition_column(keys, partitions, keyless).tolist() == expected

@@ -13,7 +13,7 @@ HELD = st.dictionaries(st.tuples(st.sampled_from(NAMES), st.sampled_from("uvwxyz
 @given(PARTITIONS, st.sets(st.sampled_from("uvwxyz"), min_size=1), HELD)
 def test_equal_members_get_equal_shares(partitions, members, held):
     """With equal subscriptions all is shared out, and members differ by at most one in each topic and in total."""
-    allowed = shares(partitions, dict.fromkeys(members, list(partitions)), held)
+    allowed = shares(partitions, dict.fromkeys(members, tuple(partitions)), held)
     for topic, count in partitions.items():
         of_topic = [allowed[topic, member] for member in members]
         assert sum(of_topic) == count
@@ -35,5 +35,5 @@ def test_only_subscribers_share(partitions, subscriptions, held):
 def test_who_holds_more_keeps_more():
     """What is left over goes to those who hold it already."""
     held = {("t", "x"): 1, ("t", "y"): 2, ("t", "z"): 1}
-    allowed = shares({"t": 4}, dict.fromkeys("xyz", ["t"]), held)
+    allowed = shares({"t": 4}, dict.fromkeys("xyz", ("t",)), held)
     assert allowed == {("t", "x"): 1, ("t", "y"): 2, ("t", "z"): 1}
