@@ -3,12 +3,21 @@
 import difflib
 import re
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from agents.events import TopicPartition
 from pipeline.errors import TopicMismatchError, UnknownTopicError, UsageError
 from pipeline.log.api import TopicSpec
 
+Cleanup = Literal["delete", "compact"]
+
+_SELECT = (
+    "SELECT name, cleanup, retention_ms, retention_bytes, partitions.id FROM topics"
+    " JOIN partitions ON partitions.topic = topics.id"
+)
+_ORDER = " ORDER BY name, partition"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -45,11 +54,9 @@ class Catalog:
         Raises:
             UnknownTopicError: If there is none.
         """
-        topic = self._topics.get(name)
+        topic = self._find(name)
         if topic is None:
-            topic = self.all().get(name)
-            if topic is None:
-                raise UnknownTopicError(_unknown(name, sorted(self._topics)))
+            raise UnknownTopicError(_unknown(name, sorted(self.all())))
         return topic
 
     def row(self, source: TopicPartition) -> int:
@@ -62,18 +69,8 @@ class Catalog:
 
     def all(self) -> dict[str, Topic]:
         """Every topic by name."""
-        query = (
-            "SELECT name, cleanup, retention_ms, retention_bytes, partitions.id FROM topics"
-            " JOIN partitions ON partitions.topic = topics.id ORDER BY name, partition"
-        )
-        rows: dict[tuple[str, str, int | None, int | None], list[int]] = {}
-        for *settings, row in self._connection.execute(query):
-            rows.setdefault(tuple(settings), []).append(row)
-        self._topics = {
-            name: Topic(_spec(name, cleanup, len(ids), retention_ms, retention_bytes), tuple(ids))
-            for (name, cleanup, retention_ms, retention_bytes), ids in rows.items()
-        }
-        return self._topics
+        self._topics |= _topics(self._connection.execute(_SELECT + _ORDER))
+        return dict(sorted(self._topics.items()))
 
     def create(self, spec: TopicSpec) -> None:
         """Make a topic, inside a write transaction.
@@ -83,7 +80,7 @@ class Catalog:
             TopicMismatchError: If it exists with other partitions or cleanup.
         """
         validate(spec)
-        found = self.all().get(spec.name)
+        found = self._find(spec.name)
         if found is None:
             (topic,) = self._connection.execute(
                 "INSERT INTO topics (name, cleanup, retention_ms, retention_bytes) VALUES (?, ?, ?, ?) RETURNING id",
@@ -99,6 +96,11 @@ class Catalog:
                 f"{found.spec.cleanup!r}, asked for were {spec.partitions} and {spec.cleanup!r}; "
                 "change the configuration back, or use another topic or log"
             )
+
+    def _find(self, name: str) -> Topic | None:
+        if name not in self._topics:
+            self._topics |= _topics(self._connection.execute(_SELECT + " WHERE name = ?" + _ORDER, (name,)))
+        return self._topics.get(name)
 
 
 def validate(spec: TopicSpec) -> None:
@@ -121,14 +123,23 @@ def validate(spec: TopicSpec) -> None:
             raise UsageError(f"{name} of topic {spec.name!r} can't be negative, got {value}; None keeps everything")
 
 
-def _spec(name: str, cleanup: str, partitions: int, retention_ms: int | None, retention_bytes: int | None) -> TopicSpec:
-    return TopicSpec(
-        name=name,
-        partitions=partitions,
-        cleanup="compact" if cleanup == "compact" else "delete",
-        retention_ms=retention_ms,
-        retention_bytes=retention_bytes,
-    )
+def _topics(rows: Iterable[tuple[str, Cleanup, int | None, int | None, int]]) -> dict[str, Topic]:
+    partitions: dict[tuple[str, Cleanup, int | None, int | None], list[int]] = {}
+    for name, cleanup, retention_ms, retention_bytes, row in rows:
+        partitions.setdefault((name, cleanup, retention_ms, retention_bytes), []).append(row)
+    return {
+        name: Topic(
+            TopicSpec(
+                name=name,
+                partitions=len(ids),
+                cleanup=cleanup,
+                retention_ms=retention_ms,
+                retention_bytes=retention_bytes,
+            ),
+            tuple(ids),
+        )
+        for (name, cleanup, retention_ms, retention_bytes), ids in partitions.items()
+    }
 
 
 def _unknown(name: str, known: list[str]) -> str:

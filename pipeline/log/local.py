@@ -125,7 +125,7 @@ class LocalLog:
         return await self._read(self._reader.leases, group)
 
     async def renew(self, group: str, member: str, topics: Sequence[str], *, ttl_ms: int) -> list[Fence]:
-        """See ``Log.renew``."""
+        """See ``Log.renew``; the member's name must be its own, such as host, process id and start time."""
         return await self._write(self._store.renew, group, member, topics, ttl_ms)
 
     async def leave(self, group: str, member: str) -> None:

@@ -17,7 +17,7 @@ from pipeline.log.schema import connect, transaction
 
 Decoding = Callable[[], Chunk]
 
-_PLAN_ROWS = 1_024
+_PLAN_ROWS = 16
 _BOUNDS = (
     "SELECT partition, start_offset, end_offset, bytes FROM partitions"
     " WHERE topic = (SELECT id FROM topics WHERE name = ?) ORDER BY partition"
@@ -145,7 +145,8 @@ class Reader:
     def _last_within(self, plan: str, row: int, start: int, max_bytes: int) -> int:
         """The last offset such that all from ``start`` to there fits into ``max_bytes``, one stored row at least."""
         rows = self._connection.execute(plan, (row, start))
-        block = rows.fetchmany(_PLAN_ROWS)
+        ahead = _PLAN_ROWS
+        block = rows.fetchmany(ahead)
         last, room = int(block[0][0]), max_bytes
         while block:
             offsets, held = zip(*block, strict=True)
@@ -155,6 +156,7 @@ class Reader:
             if fitting < len(block):
                 break
             room -= sum(held)
-            block = rows.fetchmany(_PLAN_ROWS)
+            ahead *= 4
+            block = rows.fetchmany(ahead)
         rows.close()
         return last

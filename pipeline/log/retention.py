@@ -83,8 +83,10 @@ def checkpoint(connection: sqlite3.Connection, *, wait_ms: int) -> bool:
     The caller must be the only writer.
     """
     connection.execute(f"PRAGMA busy_timeout={wait_ms}")
-    try:
+    try:  # an error must not make the commit before it look as if it had failed
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        return False
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     return not busy
