@@ -40,12 +40,15 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._fetching = Fetching(self._log, self._keeper, self.feed)
         self._owned: set[TP] | None = None
         self._partitions: dict[str, int] = {}
+        self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``
 
     # ---- membership, which Faust leaves to aiokafka's coordinator
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Note the topics. Joining happens in a task: the callbacks of a rebalance wait for this call to end."""
         joined = bool(self._membership.topics)
+        for topic in self.app.topics:  # Faust declares internal ones only and lets the broker make the rest
+            await topic.maybe_declare()
         self._membership.topics = sorted(topics)
         self._partitions = {name: spec.partitions for name, spec in (await self._log.topics()).items()}
         if joined:
@@ -111,7 +114,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
     def _new_offset(self, tp: TP) -> int | None:
         """Up to where a plain partition is done. Faust's own is off by one at gaps and forgets order at a rebalance."""
         self._acked[tp].clear()
-        return self.feed.committable(tp)
+        return None if self.is_draining else self.feed.committable(tp)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         positions = {TopicPartition(*tp): offset for tp, offset in offsets.items()}

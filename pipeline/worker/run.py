@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.config.model import AppConfig
@@ -80,6 +81,8 @@ def load_modules(app: LogApp, modules: Sequence[str]) -> None:
     Raises:
         UsageError: If a module can't be imported or has no ``register``.
     """
+    if modules and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # users' modules lie where the command is called, as with uvicorn
     for name in modules:
         try:
             register = importlib.import_module(name).register

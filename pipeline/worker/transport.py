@@ -49,6 +49,13 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
             await self.log_.create_topic(spec)
         await super().on_start()
 
+    async def on_stop(self) -> None:
+        """Commit while agents still run. Once cancelled, an agent acknowledges the record that it was busy with."""
+        if self._consumer is not None:
+            await self._consumer.commit()
+            self._consumer.is_draining = True
+        await super().on_stop()
+
     def fail(self, error: Exception) -> None:
         """End the worker because of ``error``; Faust's own way prints a traceback for each service it crashes."""
         if not self.failure.done():
