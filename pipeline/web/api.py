@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from pipeline.errors import UsageError
 from pipeline.views import TableView
-from pipeline.web.columns import columns_of
+from pipeline.web.columns import ColumnInfo, columns_of
 from pipeline.web.overview import glance
 from pipeline.web.query import TableQuery, parse_condition, parse_sort, run
 from pipeline.web.read_model import ReadModel, TopicState
@@ -54,7 +54,7 @@ def _add_tables(router: APIRouter, model: ReadModel) -> None:
     @router.get("/tables", tags=["tables"])
     async def list_tables() -> list[TableOut]:
         """Every windowed table, health tables included."""
-        return [_table(model.tables.view(name)) for name in sorted(model.tables.specs)]
+        return [_table(model.view(name), model.columns(name)) for name in sorted(model.specs)]
 
     @router.get("/tables/{name}", tags=["tables"])
     async def read_table(name: TableName, asked: Annotated[RowsAsked, Query()]) -> RowsOut:
@@ -74,10 +74,10 @@ def _add_tables(router: APIRouter, model: ReadModel) -> None:
     @router.get("/health/{table}", tags=["tables"])
     async def read_health(table: TableName, asked: Annotated[PageAsked, Query()]) -> RowsOut:
         """Open windows of a health table: `health_1s`, `health_10s` or `health_1m`."""
-        names = [name for name in sorted(model.tables.specs) if name.startswith("health_")]
+        names = [name for name in sorted(model.specs) if name.startswith("health_")]
         if table not in names:
             raise HTTPException(404, f"there is no health table '{table}'; there are: {', '.join(names) or 'none'}")
-        return _rows(model.tables.view(table), TableQuery(sort="key", offset=asked.offset, limit=asked.limit))
+        return _rows(model.view(table), TableQuery(sort="key", offset=asked.offset, limit=asked.limit))
 
 
 def _add_alerts(router: APIRouter, model: ReadModel) -> None:
@@ -149,7 +149,7 @@ def _status(model: ReadModel) -> StatusOut:
         age_ms=model.age_ms(),
         refresh_took_ms=model.took_ms,
         problem=model.problem,
-        tables=len(model.tables.specs),
+        tables=len(model.specs),
         topics=len(model.topics),
         alerts_kept=len(model.alerts),
         unreadable=model.unreadable,
@@ -158,14 +158,12 @@ def _status(model: ReadModel) -> StatusOut:
 
 
 def _view(model: ReadModel, name: str) -> TableView:
-    if name not in model.tables.specs:
-        raise HTTPException(
-            404, f"there is no table '{name}'; there are: {', '.join(sorted(model.tables.specs)) or 'none'}"
-        )
-    return model.tables.view(name)
+    if name not in model.specs:
+        raise HTTPException(404, f"there is no table '{name}'; there are: {', '.join(sorted(model.specs)) or 'none'}")
+    return model.view(name)
 
 
-def _table(view: TableView) -> TableOut:
+def _table(view: TableView, columns: list[ColumnInfo]) -> TableOut:
     spec = view.spec
     return TableOut(
         name=spec.name,
@@ -173,7 +171,7 @@ def _table(view: TableView) -> TableOut:
         by=spec.by,
         window=WindowOut(**dataclasses.asdict(spec.window)),
         keys=len(view.keys),
-        columns=[ColumnOut(name=info.name, kind=info.kind, meaning=info.meaning) for info in columns_of(spec)],
+        columns=[ColumnOut(name=info.name, kind=info.kind, meaning=info.meaning) for info in columns],
         freshness=_freshness(view),
     )
 

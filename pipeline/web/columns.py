@@ -39,10 +39,17 @@ class ColumnInfo(NamedTuple):
     meaning: str
 
 
-def columns_of(spec: TableSpec) -> list[ColumnInfo]:
-    """The columns of a table, in the order of its measures."""
+def columns_of(spec: TableSpec, *, time: str | None = None) -> list[ColumnInfo]:
+    """The columns of a table, in the order of its measures; those that only rules need are left out.
+
+    Args:
+        spec: The table, with hidden measures.
+        time: Field of its stream that holds the event time.
+    """
     columns: list[ColumnInfo] = []
     for measure in spec.measures:
+        if measure.kind == "is_new" or not measure.name.isidentifier():
+            continue
         meaning = f"{measure.kind}({measure.input or ''})"
         if measure.kind == "histogram":
             columns.extend(
@@ -50,14 +57,16 @@ def columns_of(spec: TableSpec) -> list[ColumnInfo]:
                 for part in _PARTS
             )
         else:
-            columns.append(ColumnInfo(measure.name, measure.name, None, _kind(measure), meaning))
+            columns.append(ColumnInfo(measure.name, measure.name, None, _kind(measure, time), meaning))
     return columns
 
 
-def _kind(measure: Measure) -> ColumnKind:
+def _kind(measure: Measure, time: str | None) -> ColumnKind:
     if measure.kind in {"first_seen", "last_seen"}:
         return "time"
-    if measure.kind in {"count", "distinct", "is_new"}:
+    if measure.input == time and measure.kind in {"min", "max", "mean", "last"}:
+        return "time"
+    if measure.kind in {"count", "distinct"}:
         return "number"
     names = (measure.name, measure.input or "")
     if any(name.endswith("_ms") for name in names):

@@ -1,4 +1,4 @@
-"""One page of a table in an AG Grid: the server sorts and pages, the browser gets what is visible, then changes only."""
+"""One page of a table in an AG Grid: the server sorts and pages, the browser gets visible rows, then changes only."""
 
 import json
 from collections.abc import Callable

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +12,31 @@ from tables.histogram import WIDTH, quantile
 
 SPAN_MS: Final = 300_000
 STEP_MS: Final = 1_000
-LATENCY: Final = "append_processed"
+
+
+class HealthRow(msgspec.Struct, frozen=True):
+    """What the charts need of a closed one-second health window; its other measures are passed over.
+
+    Args:
+        key: ``topic/partition``.
+        window_start_ms: Start of the window.
+        records: Processed records.
+        late: Records too late to count.
+        rejected: Records that could not be decoded.
+        worst_lag_ms: Largest lag measured in it; ``None`` if none was.
+        append_processed: Histogram from append to processed.
+    """
+
+    key: str
+    window_start_ms: int
+    records: int = 0
+    late: int = 0
+    rejected: int = 0
+    worst_lag_ms: float | None = None
+    append_processed: list[int] = []
+
+
+read_row = msgspec.json.Decoder(HealthRow).decode
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,22 +77,19 @@ class History:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def add_window(self, row: Mapping[str, Any], generation: int) -> None:
-        """Take one closed window of the table ``health_1s``, as its JSON says it."""
-        start_ms = int(row["window_start_ms"])
-        bucket = self._bucket(start_ms, generation)
+    def add_window(self, row: HealthRow, generation: int) -> None:
+        """Take one closed window of the table ``health_1s``."""
+        bucket = self._bucket(row.window_start_ms, generation)
         if bucket is None:
             return
-        topic = str(row["key"]).rpartition("/")[0]
-        bucket.records[topic] = bucket.records.get(topic, 0) + int(row.get("records") or 0)
-        bucket.late += int(row.get("late") or 0)
-        bucket.rejected += int(row.get("rejected") or 0)
-        lag_ms = row.get("worst_lag_ms")
-        if isinstance(lag_ms, int | float) and topic not in bucket.measured:
-            bucket.lag_ms[topic] = max(bucket.lag_ms.get(topic, 0.0), float(lag_ms))
-        latency = row.get(LATENCY)
-        if latency is not None and len(latency) == WIDTH:
-            bucket.latency += np.asarray(latency, np.int64)
+        topic = row.key.rpartition("/")[0]
+        bucket.records[topic] = bucket.records.get(topic, 0) + row.records
+        bucket.late += row.late
+        bucket.rejected += row.rejected
+        if row.worst_lag_ms is not None and topic not in bucket.measured:
+            bucket.lag_ms[topic] = max(bucket.lag_ms.get(topic, 0.0), row.worst_lag_ms)
+        if len(row.append_processed) == WIDTH:
+            bucket.latency += np.asarray(row.append_processed, np.int64)
 
     def add_lag(self, time_ms: int, lag_ms: Mapping[str, float], generation: int) -> None:
         """Take the lag of each topic as measured at ``time_ms``; a second measured twice keeps the worse."""

@@ -6,7 +6,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,10 +17,12 @@ from pipeline.errors import StateError, StreamgaugeError
 from pipeline.health.lag import LagRow, read_lag, with_measured, with_rates
 from pipeline.log.api import Log, PartitionInfo, TopicSpec
 from pipeline.plan import source_topics
-from pipeline.views import TableReader
-from pipeline.web.history import SPAN_MS, History
+from pipeline.views import TableReader, TableView
+from pipeline.web.columns import ColumnInfo, columns_of
+from pipeline.web.history import SPAN_MS, History, read_row
 from pipeline.web.ring import AlertRing
 from pipeline.web.tail import TopicTail, last_records, since
+from tables.spec import TableSpec
 
 ALERTS_KEPT: Final = 2_000
 INTERVAL_S: Final = 1.0
@@ -64,6 +67,7 @@ class ReadModel:
         self.log = log
         self.clock_ms = clock_ms
         self.tables = TableReader(log, config)
+        self.specs: dict[str, TableSpec] = dict(sorted(self.tables.specs.items()))
         self.alerts = AlertRing(capacity=ALERTS_KEPT)
         self.history = History()
         self.lag: list[LagRow] = []
@@ -81,11 +85,30 @@ class ReadModel:
             topic=f"{config.name}-{HEALTH_TABLE}",
             start=since(log, lambda: clock_ms() - SPAN_MS - HEALTH_DELAY_MS),
         )
+        self._views: dict[str, TableView] = {}
         self._follower: asyncio.Task[None] | None = None
 
     def age_ms(self) -> int:
         """How long ago the log was last read through; since the start while it never was."""
         return self.clock_ms() - (self.started_ms if self.refreshed_ms is None else self.refreshed_ms)
+
+    def view(self, name: str) -> TableView:
+        """A table as last read; its rows are made on the first call after they changed.
+
+        Raises:
+            KeyError: If there is no such table.
+        """
+        view = self._views.get(name)
+        if view is None:
+            view = self._views[name] = self.tables.view(name)
+        # A quiet state with a growing source is one that falls behind.
+        return replace(view, freshness=self.tables.freshness(self.tables.source(name)))
+
+    def columns(self, name: str) -> list[ColumnInfo]:
+        """The columns of a table as a reader sees them."""
+        spec = self.specs[name]
+        stream = self.config.streams.get(spec.stream)
+        return columns_of(spec, time=stream.time if stream else None)
 
     def sources(self) -> set[str]:
         """Topics that producers write and workers read: those whose rate is the application's throughput."""
@@ -106,7 +129,8 @@ class ReadModel:
         generation = self.generation + 1
         specs = await self.log.topics()
         self.topics = {name: TopicState(spec, await self.log.partitions(name)) for name, spec in sorted(specs.items())}
-        await self.tables.refresh()
+        if await self.tables.refresh():
+            self._views.clear()
         await self._read_alerts()
         await self._read_health(generation)
         await self._read_lag(now_ms, generation)
@@ -129,12 +153,11 @@ class ReadModel:
             self.alerts.add(*each)
 
     async def _read_health(self, generation: int) -> None:
-        decoder = msgspec.json.Decoder(dict[str, Any])
         for chunk in await self._health_tail.read():
             for value in chunk.values:
                 try:
-                    self.history.add_window(decoder.decode(value or b""), generation)
-                except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                    self.history.add_window(read_row(value or b""), generation)
+                except msgspec.DecodeError:
                     self.unreadable += 1
 
     async def _read_lag(self, now_ms: int, generation: int) -> None:
@@ -142,8 +165,8 @@ class ReadModel:
         looked = await read_lag(self.log, self.config.name, now_ms, topics) if topics else []
         rows = with_rates(self._looks[0], looked) if self._looks else looked
         self._looks.append(looked)
-        if MEASURED_TABLE in self.tables.specs:
-            rows = with_measured(rows, self.config.name, self.tables.view(MEASURED_TABLE))
+        if MEASURED_TABLE in self.specs:
+            rows = with_measured(rows, self.config.name, self.view(MEASURED_TABLE))
         self.lag = rows
         worst: dict[str, float] = {}
         for row in rows:

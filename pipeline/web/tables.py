@@ -9,7 +9,6 @@ from nicegui.events import ValueChangeEventArguments
 from pipeline.errors import UsageError
 from pipeline.views import Freshness, TableView
 from pipeline.web import human
-from pipeline.web.columns import columns_of
 from pipeline.web.elements import Tag, empty_state, table_head, when
 from pipeline.web.grid import TableGrid
 from pipeline.web.layout import TICK_S, command, frame, head, not_found
@@ -50,10 +49,8 @@ def last_commit_ms(parts: list[Freshness]) -> int | None:
 
 def tables_page(model: ReadModel) -> None:
     """Build ``/tables``."""
-    own = [
-        spec for name, spec in sorted(model.tables.specs.items()) if name in model.config.tables and not _health(name)
-    ]
-    health = [spec for name, spec in sorted(model.tables.specs.items()) if _health(name)]
+    own = [spec for name, spec in sorted(model.specs.items()) if name in model.config.tables and not _health(name)]
+    health = [spec for name, spec in sorted(model.specs.items()) if _health(name)]
     with frame(model, title="Tables", page="tables"):
         head("Tables", "Windowed state by key, read from the log")
         updates = [_list(model, "", own)]
@@ -98,7 +95,7 @@ def _list(model: ReadModel, title: str, specs: list[TableSpec]) -> Callable[[], 
 
     def update() -> None:
         for spec, keys, late, committed in changing:
-            view = model.tables.view(spec.name)
+            view = model.view(spec.name)
             keys.put(human.number(len(view.keys)))
             late.put(human.number(behind(view.freshness)) if view.freshness else human.NOTHING)
             committed.set("ms", last_commit_ms(view.freshness) or "")
@@ -108,18 +105,18 @@ def _list(model: ReadModel, title: str, specs: list[TableSpec]) -> Callable[[], 
 
 def table_page(model: ReadModel, name: str, text: str = "") -> None:
     """Build ``/tables/{name}``; a table that does not exist gives a 404."""
-    if name not in model.tables.specs:
-        known = ", ".join(sorted(model.tables.specs)) or "none"
+    if name not in model.specs:
+        known = ", ".join(sorted(model.specs)) or "none"
         not_found(model, f"There is no table {name}; there are: {known}.")
         return
-    _TablePage(model, model.tables.specs[name], text)
+    _TablePage(model, model.specs[name], text)
 
 
 class _TablePage:
     def __init__(self, model: ReadModel, spec: TableSpec, text: str) -> None:
         self._model = model
         self._spec = spec
-        self._columns = columns_of(spec)
+        self._columns = model.columns(spec.name)
         self._sort: tuple[str | None, bool] = (self._columns[0].name if self._columns else "key", bool(self._columns))
         self._offset = 0
         self._size = PAGE_SIZES[0]
@@ -181,7 +178,7 @@ class _TablePage:
         if asked == self._asked:
             return
         self._asked = asked
-        view = self._model.tables.view(self._spec.name)
+        view = self._model.view(self._spec.name)
         self._fresh.show(view, self._model.clock_ms())
         try:
             words, where = parse_filter(self._text)
@@ -230,7 +227,7 @@ class _FreshnessLine:
             chip, text, committed = self._parts[part.partition]
             waiting = max(part.end - part.applied, 0)
             text.put("up to date" if waiting == 0 else f"{human.plural(waiting, 'record')} behind")
-            old = part.committed_ms is None or now_ms - part.committed_ms > BEHIND_MS
+            old = not part.committed_ms or now_ms - part.committed_ms > BEHIND_MS
             chip.mark_as("is-warn" if waiting and old else "", ("is-warn",))
             chip.set("title", f"Applied up to offset {part.applied:,} of {part.end:,}")
             committed.set("ms", part.committed_ms or "")
