@@ -55,7 +55,7 @@ class History:
             self._blocks.popleft()
 
     def contributors(self, key_hash: int, position: int, bounds_ms: tuple[int, int], grace_ms: int) -> list[RecordRef]:
-        """The newest records of a key up to ``position`` with event time in ``bounds_ms``, oldest first, at most ``CAP``."""
+        """The newest ``CAP`` records of a key up to ``position`` with event time in ``bounds_ms``, oldest first."""
         start_ms, end_ms = bounds_ms
         found: list[RecordRef] = []
         for block in reversed(self._blocks):

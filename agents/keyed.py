@@ -1,5 +1,6 @@
 """The keyed agent: all tables of a stream with one key, and the rules over them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +58,7 @@ class KeyedPlan:
     def computed(self) -> frozenset[str]:
         """Fields that conditions and measures read."""
         read = {name for expression in self.inputs.values() for name in expression.fields}
-        return frozenset(read | {name for rule in self.plan.rules for name in rule.condition.fields})
+        return frozenset(read | {name for rule in self.rules for name in rule.condition.fields})
 
     @property
     def fields(self) -> frozenset[str]:
@@ -72,7 +73,7 @@ class KeyedPlan:
 
     def trailing(self, table: TableSpec) -> set[str]:
         """Measures that the rules of ``table`` want at each record."""
-        conditions = [rule.condition for rule in self.plan.rules if rule.table.name == table.name]
+        conditions = [rule.condition for rule in self.rules if rule.table.name == table.name]
         return {name for condition in conditions for name in condition.measures} | {
             measure.name for condition in conditions for measure in condition.hidden
         }
@@ -96,6 +97,18 @@ def plan_keyed(
     texts = sorted({measure.input for spec in specs for measure in spec.measures if measure.input})
     inputs = {text: compile_expression(text, scope) for text in texts}
     return KeyedPlan(stream, by, tuple(specs), tuple(compiled), inputs, skew_ms)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Firing:
+    """A record that fired a rule, and what was known at it."""
+
+    batch: Batch
+    at: int
+    position: int
+    slot: int
+    window_start_ms: int
+    measures: dict[str, Any]
 
 
 class KeyedAgent:
@@ -165,45 +178,30 @@ class KeyedAgent:
     def _evaluate(self, batch: Batch, positions: Int64, values: Values, stretch: Stretch, found: Found) -> None:
         part = slice(stretch.start, stretch.stop)
         fields = {name: column[part] for name, column in values.items()}
-        time_ms = batch.time_ms[part]
         for rule in self.plan.rules:
             trailing = stretch.trailing[rule.table.name]
-            known = fields | trailing.columns
-            records = rule.candidates(known, trailing.live)
+            records = rule.candidates(fields | trailing.columns, trailing.live)
             if not len(records):
                 continue
-            stamps = trailing.window_start_ms if rule.open_windows else time_ms
+            stamps = trailing.window_start_ms if rule.open_windows else batch.time_ms[part]
             for record in rule.fire(self.group, records, stretch.slots, stamps):
                 at = stretch.start + record
-                window_start_ms = int(trailing.window_start_ms[record])
-                evidence = self._evidence(rule, batch, at, trailing.columns, record)
-                slot = int(stretch.slots[record])
-                found.alerts.append((at, self._alert(rule, batch, positions, at, slot, window_start_ms, evidence)))
+                firing = _Firing(
+                    batch=batch,
+                    at=at,
+                    position=int(positions[at]),
+                    slot=int(stretch.slots[record]),
+                    window_start_ms=int(trailing.window_start_ms[record]),
+                    measures={name: column[record].item() for name, column in trailing.columns.items()},
+                )
+                found.alerts.append((at, self._alert(rule, firing)))
 
-    def _evidence(self, rule: Rule, batch: Batch, at: int, trailing: Values, record: int) -> dict[str, Any]:
-        evidence: dict[str, Any] = {}
-        for name in sorted(rule.condition.measures | {measure.name for measure in rule.condition.hidden}):
-            value = trailing[name][record].item()
-            evidence[name] = None if value != value else value  # noqa: PLR0124  # NaN is the value unlike itself
-        for name in sorted(rule.condition.fields):
-            column = batch.columns[name]
-            evidence[name] = column[at] if isinstance(column, list) else column[at].item()
-        return evidence
-
-    def _alert(
-        self,
-        rule: Rule,
-        batch: Batch,
-        positions: Int64,
-        at: int,
-        slot: int,
-        window_start_ms: int,
-        evidence: Mapping[str, Any],
-    ) -> Alert:
-        index, window = self.group.index, rule.table.window
-        key = str(index.names[slot])
+    def _alert(self, rule: Rule, firing: _Firing) -> Alert:
+        index, window, batch, at = self.group.index, rule.table.window, firing.batch, firing.at
+        key = str(index.names[firing.slot])
         source = self._history.ref(batch, at)
-        bounds_ms = (window_start_ms, window_start_ms + window.size_ms)
+        bounds_ms = (firing.window_start_ms, firing.window_start_ms + window.size_ms)
+        key_hash = int(index.hashes[firing.slot])
         return Alert(
             id=alert_id(rule.spec.name, rule.spec.version, key, source),
             rule=rule.spec.name,
@@ -217,14 +215,24 @@ class KeyedAgent:
             window_start_ms=bounds_ms[0],
             window_end_ms=bounds_ms[1],
             condition=rule.condition.text,
-            values=dict(evidence),
+            values=_evidence(rule, firing),
             thresholds=dict(rule.condition.thresholds),
             source=source,
-            records=tuple(
-                self._history.contributors(int(index.hashes[slot]), int(positions[at]), bounds_ms, window.grace_ms)
-            ),
+            records=tuple(self._history.contributors(key_hash, firing.position, bounds_ms, window.grace_ms)),
             trace=_traceparent(batch, at),
         )
+
+
+def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
+    """What the condition read at the record that fired; NaN, which is no opinion, as ``None``."""
+    evidence: dict[str, Any] = {}
+    for name in sorted(rule.condition.measures | {measure.name for measure in rule.condition.hidden}):
+        value = firing.measures[name]
+        evidence[name] = None if isinstance(value, float) and math.isnan(value) else value
+    for name in sorted(rule.condition.fields):
+        column = firing.batch.columns[name]
+        evidence[name] = column[firing.at] if isinstance(column, list) else column[firing.at].item()
+    return evidence
 
 
 def _traceparent(batch: Batch, at: int) -> str | None:

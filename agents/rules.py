@@ -71,7 +71,8 @@ class Rule:
             return ready
         rows = stamps_ms // self.table.window.size_ms % self.open_windows
         last = np.stack([group.mark(mark) for mark in marks])[rows, slots]
-        return last != stamps_ms
+        other: NDArray[np.bool_] = last != stamps_ms
+        return other
 
     def _row(self, stamp_ms: int) -> int:
         return stamp_ms // self.table.window.size_ms % self.open_windows if self.open_windows else 0

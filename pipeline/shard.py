@@ -11,21 +11,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.events import Alert, Batch, Chunk, Int64, Output, RecordRef, TopicPartition
+from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.history import REACH
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
 from pipeline.config.model import AppConfig
-from pipeline.deadletter import dead_letters
+from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.packed import unpack
 from pipeline.plan import SourcePlan, plans
-from pipeline.shard_output import closed_windows, late_output, repartitioned
+from pipeline.shard_output import closed_windows, repartitioned
+from tables.arrivals import Closed
 from tables.clock import StreamClock
 from tables.keys import NEVER
 from tables.slab import Slab, SlabError, decode_slab, encode_slab
-from tables.table import Closed
 
 META = b"meta"
 
@@ -36,6 +36,7 @@ class Meta(msgspec.Struct, frozen=True):
     Args:
         position: Offset of the next record to apply.
         head_ms: Newest event time seen.
+        closed_ms: Event time up to which windows were closed.
         origins: Clock of each partition that feeds a repartitioned one.
         definitions: Version of each table and detector, by name.
         counts: Records, late ones, rejects, evicted and expired keys since the state began.
@@ -43,6 +44,7 @@ class Meta(msgspec.Struct, frozen=True):
 
     position: int
     head_ms: int
+    closed_ms: int
     origins: dict[int, int]
     definitions: dict[str, str]
     counts: dict[str, int]
@@ -144,7 +146,7 @@ class Shard:
         output.appended_ms = np.concatenate((output.appended_ms, batch.appended_ms))
         if late:
             output.late += len(np.unique(np.concatenate(list(late.values()))))
-            output.outgoing.append(late_output(self.plan, batch, late, own_ms))
+            output.outgoing.append(late_records(batch, late, own_ms, key=self.plan.stream.key))
         output.outgoing += repartitioned(self.plan, batch, own_ms)
         self._close(head_ms, positions, output)
         self.counts["records"] += len(batch)
@@ -157,7 +159,11 @@ class Shard:
         refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
         self._fed.add(name)
         alerts = agent.process(list(names), batch.time_ms, np.asarray(values, np.float64), refs)
-        index = {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))} if alerts else {}
+        index = (
+            {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))}
+            if alerts
+            else {}
+        )
         return [(index[alert.source.partition, alert.source.offset], alert) for alert in alerts]
 
     def _close(self, head_ms: Int64, positions: Int64, output: Output) -> None:
@@ -166,7 +172,9 @@ class Shard:
             for name, closed in agent.group.take_closed():
                 table = agent.group.tables[name].spec
                 output.outgoing.append(closed_windows(self.plan.app, table, closed))
-                closer = self._closer(closed.window_start_ms + table.window.size_ms + table.window.grace_ms, head_ms, positions)
+                closer = self._closer(
+                    closed.window_start_ms + table.window.size_ms + table.window.grace_ms, head_ms, positions
+                )
                 for spec in self.plan.windows:
                     if spec.table == name:
                         output.alerts += self._window(self._series[spec.name], closed, table.window.size_ms, closer)
@@ -205,7 +213,14 @@ class Shard:
         self._fed.clear()
         self.counts["evicted"] = sum(agent.group.evicted for agent in self._keyed.values())
         self.counts["expired"] = sum(agent.group.expired for agent in self._keyed.values())
-        meta = Meta(self.position, self._clock.head_ms, self._clock.origins, self._definitions(), dict(self.counts))
+        meta = Meta(
+            self.position,
+            self._clock.head_ms,
+            self._clock.closed_ms,
+            self._clock.origins,
+            self._definitions(),
+            dict(self.counts),
+        )
         slabs[META] = msgspec.json.encode(meta)
         return slabs
 
@@ -229,19 +244,23 @@ class Shard:
         for by, agent in self._keyed.items():
             prefix = f"by/{by}/".encode()
             own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
-            unknown = agent.group.load(own, meta.head_ms, self._clock.closed_ms)
+            unknown = agent.group.load(own, meta.head_ms, meta.closed_ms)
             agent.group.evicted, agent.group.expired = meta.counts.get("evicted", 0), meta.counts.get("expired", 0)
             self._gone |= {prefix + name.encode() for name in unknown}
         known = {self._series_key(name): name for name in self._series}
         for key, slab in slabs.items():
             if key in known:
                 self._series[known[key]].restore(_decode_series(slab))
-            elif key.startswith(b"detector/") or (key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed):
+            elif key.startswith(b"detector/") or (
+                key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed
+            ):
                 self._gone.add(key)
         now = self._definitions()
         for name in sorted(now.keys() & meta.definitions.keys()):
             if now[name] != meta.definitions[name]:
-                self.notices.append(f"{name} was changed: its state in {self.source} starts anew at offset {self.position}")
+                self.notices.append(
+                    f"{name} was changed: its state in {self.source} starts anew at offset {self.position}"
+                )
 
     def _definitions(self) -> dict[str, str]:
         tables = {table.name: table.version for agent in self._keyed.values() for table in agent.plan.tables}
@@ -254,7 +273,7 @@ class Shard:
 def read_meta(slabs: Mapping[bytes, bytes]) -> Meta:
     """Where the shard stood that wrote these slabs; a fresh one if there are none."""
     if META not in slabs:
-        return Meta(0, NEVER, {}, {}, {})
+        return Meta(0, NEVER, NEVER, {}, {}, {})
     return msgspec.json.decode(slabs[META], type=Meta)
 
 

@@ -1,6 +1,5 @@
-"""What a shard sends on besides alerts: closed windows, late records, rows for tables by another key."""
+"""What a shard sends on besides alerts: closed windows, rows for tables by another key."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,8 @@ from agents.events import Batch, Int64, Outgoing, Records
 from pipeline.log.partitioner import partition_column
 from pipeline.packed import pack
 from pipeline.plan import Repartition, SourcePlan, closed_topic
+from tables.arrivals import Closed
 from tables.spec import TableSpec
-from tables.table import Closed
 
 
 def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
@@ -25,34 +24,9 @@ def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
         orjson.dumps({"table": table.name, "key": key, **bounds, **dict(zip(names, row, strict=True))})
         for key, row in zip(closed.keys, rows, strict=True)
     ]
-    return Outgoing(closed_topic(app, table.name), None, Records(values=values, keys=[key.encode() for key in closed.keys]))
-
-
-def late_output(plan: SourcePlan, batch: Batch, late: Mapping[str, Int64], own_ms: Int64) -> Outgoing:
-    """Records that came too late for some table, with which tables those were and how late they came.
-
-    The fields that the application reads are kept; the payload itself stands at the origin that the headers name.
-    """
-    tables: dict[int, list[str]] = {}
-    for name, records in late.items():
-        for at in records.tolist():
-            tables.setdefault(at, []).append(name)
-    columns = {name: _plain(column) for name, column in batch.columns.items()}
-    values, headers = [], []
-    for at in sorted(tables):
-        values.append(orjson.dumps({name: column[at] for name, column in columns.items()}))
-        facts = {
-            "tables": ",".join(tables[at]),
-            "watermark-ms": own_ms[at],
-            "lateness-ms": own_ms[at] - batch.time_ms[at],
-            "topic": batch.topic,
-            "partition": batch.partition[at],
-            "offset": batch.offsets[at],
-        }
-        headers.append([(f"streamgauge-{name}", str(value).encode()) for name, value in facts.items()])
-    keys = batch.columns.get(plan.stream.key or "")
-    sent = [str(keys[at]).encode() for at in sorted(tables)] if keys is not None else None
-    return Outgoing(f"{batch.topic}.late", None, Records(values=values, keys=sent, headers=headers))
+    return Outgoing(
+        closed_topic(app, table.name), None, Records(values=values, keys=[key.encode() for key in closed.keys])
+    )
 
 
 def repartitioned(plan: SourcePlan, batch: Batch, own_ms: Int64) -> list[Outgoing]:
@@ -62,7 +36,7 @@ def repartitioned(plan: SourcePlan, batch: Batch, own_ms: Int64) -> list[Outgoin
 
 def _split(target: Repartition, batch: Batch, own_ms: Int64) -> list[Outgoing]:
     columns = {name: batch.columns[name] for name in sorted(target.fields)}
-    rows = replace(batch, columns=columns, headers=None)
+    rows = replace(batch, columns=columns)
     keys = batch.columns[target.by]
     texts = keys if isinstance(keys, list) else [str(key) for key in keys.tolist()]
     partition = partition_column([text.encode() for text in texts], target.partitions, 0)

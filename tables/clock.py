@@ -11,9 +11,9 @@ Int64 = NDArray[np.int64]
 class StreamClock:
     """The newest event time so far, of the partition and of each origin that feeds it.
 
-    A source partition is its own and only origin. A repartitioned one is fed from several, which drain unevenly: a record
-    is late by the clock of its own origin, and windows close by the slowest origin, but not more than ``skew_ms`` behind
-    the fastest, so that a quiet origin does not hold them open for ever.
+    A source partition is its own and only origin. A repartitioned one is fed from several, which drain unevenly: a
+    record is late by the clock of its own origin, and windows close by the slowest origin, but not more than
+    ``skew_ms`` behind the fastest, so that a quiet origin does not hold them open for ever.
 
     Args:
         skew_ms: See above; 0 for a source partition.

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.arrivals import Arrivals, Closed, Trailing
 from tables.keys import NEVER, KeyIndex, grown
 from tables.segments import Groups, group_by, running_extreme
 from tables.slab import BLOCK, Dirty, Slab, decode_slab, encode_slab
 from tables.spec import TableSpec
-from tables.table import Arrivals, Closed, Trailing, WindowTable
+from tables.table import WindowTable
 
 Int64 = NDArray[np.int64]
 _SWEEPS_IN_TTL = 16
@@ -38,9 +40,9 @@ class Stretch:
 class TableGroup:
     """State of all tables with the key ``by`` in one partition.
 
-    Keys not seen for the longest ``ttl_ms`` of its tables are dropped whenever stream time crosses a 16th of it. When the
-    smallest ``max_keys`` is reached, the 16th of the keys seen longest ago goes. Both happen at a point of the stream, not
-    of a batch, and are counted.
+    Keys not seen for the longest ``ttl_ms`` of its tables are dropped whenever stream time crosses a 16th of it. When
+    the smallest ``max_keys`` is reached, the 16th of the keys seen longest ago goes. Both happen at a point of the
+    stream, not of a batch, and are counted.
 
     Args:
         by: Field that is the key.
@@ -129,7 +131,7 @@ class TableGroup:
         """Stretches of the batch between which keys are swept or evicted; doing so is part of the iteration."""
         sweeps = head_ms // self._sweep_ms
         bounds = [0, *(np.flatnonzero(sweeps[1:] != sweeps[:-1]) + 1).tolist(), len(keys)]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             if sweeps[start] > self._swept:
                 self._sweep(int(sweeps[start]))
             yield from self._within_cap(keys, start, stop)
@@ -160,8 +162,7 @@ class TableGroup:
 
     def _forget(self, slots: Int64) -> None:
         for table in self.tables.values():
-            table.emit_slots(slots)
-            table.clear_slots(slots)
+            table.forget(slots)
         for name, mark in self._marks.items():
             mark[slots] = NEVER
             self._marked[name].mark(0, slots)

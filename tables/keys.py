@@ -1,6 +1,7 @@
 """Keys as small integers: slots into the arrays of all tables that share a key."""
 
 import heapq
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from tables.text import hash_text
 
 Int64 = NDArray[np.int64]
+T = TypeVar("T", bound=np.generic)
 NEVER = np.iinfo(np.int64).min
 
 
@@ -150,7 +152,7 @@ class _Slots(dict[str, int]):
         return slot
 
 
-def grown(array: NDArray[np.generic], capacity: int, fill: float = 0) -> NDArray[np.generic]:
+def grown(array: NDArray[T], capacity: int, fill: float = 0) -> NDArray[T]:
     """``array`` with its last axis made ``capacity`` long, new places holding ``fill``."""
     larger = np.full((*array.shape[:-1], capacity), fill, array.dtype)
     larger[..., : array.shape[-1]] = array

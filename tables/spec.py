@@ -76,8 +76,8 @@ class Measure:
         kind: One of ``MEASURE_KINDS``. ``first_seen`` and ``last_seen`` are event times of the key, not of the window;
             ``is_new`` says whether the record's value was first seen for its key within the window (and is not the
             key's first value ever); ``last`` is the newest value by stream order; ``histogram`` adds up vectors.
-        input: Expression over the record's fields that is measured, or for ``count`` the condition; ``None`` for a plain
-            count and for the key's own times.
+        input: Expression over the record's fields that is measured, or for ``count`` the condition; ``None`` for a
+            plain count and for the key's own times.
         unit: Resolution of a fractional input: it is summed as whole multiples of this, so that sums are exact and do
             not depend on how the stream was cut. 1 for whole inputs.
         width: Length of the vectors of a ``histogram``.

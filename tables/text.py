@@ -1,6 +1,5 @@
 """Stable 64-bit hashes of text values, so that text is compared, counted and stored as int64 columns."""
 
-
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -41,5 +40,3 @@ def mix(left: NDArray[np.int64], right: NDArray[np.int64] | int) -> NDArray[np.i
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (z ^ (z >> np.uint64(31))).view(np.int64)
-
-

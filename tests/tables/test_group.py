@@ -41,9 +41,7 @@ record = st.fixed_dictionaries(
 
 
 def spec(window, **kwargs):
-    return TableSpec(
-        name="t", stream="s", by="key", window=window, measures=MEASURES, **{"ttl_ms": 10**9, **kwargs}
-    )
+    return TableSpec(name="t", stream="s", by="key", window=window, measures=MEASURES, **{"ttl_ms": 10**9, **kwargs})
 
 
 def stream(steps):

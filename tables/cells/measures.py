@@ -42,7 +42,6 @@ class Part:
         """Name in slabs."""
         return f"{self.kind}({self.input})" if self.unit == 1.0 else f"{self.kind}({self.input}):{self.unit}"
 
-
     @property
     def rare(self) -> bool:
         """Whether it is all zeros for most data, so that it is made when first needed."""
@@ -89,12 +88,14 @@ def square_limb(kind: Kind, values: NDArray[np.int64]) -> NDArray[np.int64]:
     >>> [int(square_limb(kind, np.array([-3_000_000]))[0]) for kind in _SQUARES]
     [1, 902848, 815134511104]
     """
-    size = np.abs(values)
+    size: NDArray[np.int64] = np.abs(values)
     if kind == "square_low":
         size &= (1 << _HALF) - 1
         return size * size
     high = size >> _HALF
-    return high * high if kind == "square_high" else high * (size & ((1 << _HALF) - 1))
+    other = high if kind == "square_high" else size & ((1 << _HALF) - 1)
+    limb: NDArray[np.int64] = high * other
+    return limb
 
 
 def finish(measure: Measure, read: Callable[[Part], NDArray[Any]]) -> NDArray[Any]:

@@ -11,9 +11,9 @@ import datasketches
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.cells.pairs import FREE, Pairs
+from tables.cells.panes import Placement
 from tables.keys import grown
-from tables.pairs import FREE, Pairs
-from tables.panes import Placement
 from tables.segments import running_sum
 from tables.slab import Slab
 from tables.text import mix
@@ -56,7 +56,8 @@ class _Sketches:
 
     def estimate(self) -> int:
         """Distinct values in the window."""
-        return round(self.union.get_estimate())
+        estimate: float = self.union.get_estimate()
+        return round(estimate)
 
 
 class Distinct:
@@ -80,7 +81,7 @@ class Distinct:
         self.counts = np.zeros((1 if sliding else rows, capacity), np.int64)
 
     def update(self, at: Placement, values: Int64, panes: Int64, *, trailing: bool) -> Int64 | None:
-        """Count ``values`` (64-bit hashes or whole numbers), shape ``(n,)``, seen in ``panes``; running counts if asked."""
+        """Count ``values`` (hashes or whole numbers), shape ``(n,)``, seen in ``panes``; running counts if asked."""
         flat = self.counts.reshape(-1)
         cells = at.slots if self._sliding else at.cells
         added = np.zeros(len(values), np.int64)
@@ -161,10 +162,10 @@ class Distinct:
         held = slot != FREE
         np.add.at(self.counts, (self._row_of(last[held]), slot[held]), 1)
         for (group, at), sketches in self._large.items():
-            self.counts[self._row_of(group), at] = sketches.estimate()
+            self.counts[0 if self._sliding else group % self._rows, at] = sketches.estimate()
 
-    def _row_of(self, pane: Int64 | int) -> Int64 | int:
-        return pane * 0 if self._sliding else pane % self._rows
+    def _row_of(self, pane: Int64) -> Int64:
+        return np.zeros_like(pane) if self._sliding else pane % self._rows
 
     def _is_large(self, at: Placement, panes: Int64) -> NDArray[np.bool_] | None:
         if not self._large:

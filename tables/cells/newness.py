@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.cells.pairs import FREE, Pairs
+from tables.cells.panes import Placement
 from tables.keys import grown
-from tables.pairs import FREE, Pairs
-from tables.panes import Placement
 from tables.slab import Slab
 from tables.text import mix
 

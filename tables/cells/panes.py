@@ -199,7 +199,7 @@ class PaneVectors:
         """Add vectors of shape ``(n, width)``."""
         if trailing:
             raise ValueError("a histogram has no trailing value")
-        np.add.at(self.panes, (at.rows, slice(None), at.slots), values)
+        np.add.at(self.panes.transpose(0, 2, 1), (at.rows, at.slots), values)
 
     def clear_row(self, row: int, used: int) -> None:
         """The window in ``row`` leaves."""
