@@ -148,8 +148,7 @@ class Compiler:
         fields, measures = self._scope.fields, self._scope.measures
         if name in measures:
             if self._measured_by:
-                message = f"{name} is a measure of the table, but {self._measured_by}() reads fields of the record"
-                raise self._mistake(node, message)
+                raise self._mistake(node, f"{name} is a measure, but {self._measured_by}() reads fields of the record")
             self.measures.add(name)
             return nodes.measure_column(measures[name])
         if name in fields:
@@ -203,10 +202,9 @@ class Compiler:
             raise self._mistake(second, "this compares two constants; compare a field or a measure")
         if left.is_number != right.is_number:
             number, text = (left, right) if left.is_number else (right, left)
-            raise self._mistake(second, f"{number.text} is a number and {text.text} is text; they can't be compared")
+            raise self._mistake(second, f"{number.text} is a number and {text.text} is text; not to be compared")
         if symbol in nodes.ORDER and not left.is_number:
-            message = f"text has no order, so {symbol} is not allowed; allowed are ==, !=, in, not in"
-            raise self._mistake(second, message)
+            raise self._mistake(second, f"text has no order: {symbol} is not allowed, but ==, !=, in, not in are")
         for measured, limit in ((left, right), (right, left)):
             if limit.constant is not None:
                 self._limit(measured.text, symbol, limit.constant)
@@ -230,9 +228,8 @@ class Compiler:
             if value.constant is None:
                 raise self._mistake(element, "only constants are allowed behind in; compare with ==")
             if value.is_number != left.is_number:
-                number, text = (left, value) if left.is_number else (value, left)
-                message = f"{number.text} is a number and {text.text} is text; they can't be compared"
-                raise self._mistake(element, message)
+                number, word = (left, value) if left.is_number else (value, left)
+                raise self._mistake(element, f"{number.text} is a number and {word.text} is text; not to be compared")
             return value
 
         good = self._each(check, list(zip(elements, found, strict=True)))
@@ -248,17 +245,15 @@ class Compiler:
         if refused:
             self._each(self.visit, node.args, self._mistake(node.func, refused))
         function = FUNCTIONS[name]
-        last = len(function.arguments) - 1
-        kinds = [function.arguments[min(number, last)] for number in range(len(node.args))]
-        arguments = self._each(lambda pair: self._argument(name, *pair), list(zip(kinds, node.args, strict=True)))
+        kinds = (*function.arguments, *function.arguments[-1:] * (len(node.args) - len(function.arguments)))
+        arguments = self._each(lambda pair: self._argument(name, *pair), [*zip(kinds, node.args, strict=True)])
         return self._result(function, arguments, ast.unparse(node))
 
     def _refusal(self, node: ast.Call, name: str) -> str:
         """Why this can't be called like this; nothing if it can."""
         function = FUNCTIONS.get(name)
-        if name in self._scope.measures or name in self._scope.fields:
-            what = "measure" if name in self._scope.measures else "field"
-            return f"{name} is a {what}, not a function; leave the parentheses out"
+        if function is None and (name in self._scope.measures or name in self._scope.fields):
+            return f"{name} is no function but a column; leave the parentheses out"
         if function is None:
             found = f"unknown function {name!r}" if name else "only a name can be called"
             return f"{found}; functions are {listed(list(FUNCTIONS), 20)}{closest(name, list(FUNCTIONS))}"

@@ -245,5 +245,5 @@ def measure_column(measure: Measure) -> Node:
         return column(measure.name, "ints")
     if measure.kind in {"mean", "std"}:
         return column(measure.name, "float", FLOAT_UNIT)
-    known = measure.unit == 1.0 and measure.kind not in {"first_seen", "last_seen"}
-    return column(measure.name, "int" if known else "float", measure.unit)
+    whole = measure.kind in {"count", "distinct"} or (measure.kind == "sum" and measure.unit == 1.0)
+    return column(measure.name, "int" if whole else "float", measure.unit)

@@ -98,8 +98,11 @@ def _trend(arguments: Sequence[Value]) -> tuple[Measure, ...]:
 
 
 def _surge(time_ms: Any, centre_ms: Any, earliest_ms: Any, count: Any) -> NDArray[np.float64]:
-    """Laplace's trend test: at a steady rate the mean of ``n`` times is the middle of their span, give or take
-    ``span / sqrt(12 n)``. Reference: Cox, Lewis (1966), The statistical analysis of series of events, chapter 3.
+    """Laplace's trend test.
+
+    At a steady rate the mean of ``n`` times is the middle of their span, give or take ``span / sqrt(12 n)``.
+
+    Reference: Cox, Lewis (1966), The statistical analysis of series of events, chapter 3.
     """
     span_ms = np.asarray(time_ms - earliest_ms, np.float64)
     score = ((centre_ms - earliest_ms) / span_ms - 0.5) * np.sqrt(12.0 * np.asarray(count, np.float64))

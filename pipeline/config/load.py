@@ -1,0 +1,117 @@
+"""From a file and the environment to one configuration, or to all that is wrong with it."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from agents.expression import closest, listed
+from pipeline.config.detectors import read_detectors
+from pipeline.config.document import Document
+from pipeline.config.environment import Environment
+from pipeline.config.model import AppConfig
+from pipeline.config.report import Report, show
+from pipeline.config.rules import read_rules
+from pipeline.config.section import Section, names_of
+from pipeline.config.streams import read_streams, read_topic
+from pipeline.config.tables import read_tables
+from pipeline.errors import ConfigError
+
+_SECTIONS: Final = {"app": False, "web": False, "streams": True, "tables": True, "rules": True, "detectors": True}
+_APP_KEYS = ("name", "log", "alerts", "commit", "health")
+_WEB_KEYS = ("host", "port")
+_SCHEMES = ("local://", "kafka://")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+def load_config(path: Path, environ: Mapping[str, str] | None = None) -> AppConfig:
+    """The configuration of ``path``, with overrides and secrets from the environment.
+
+    Args:
+        path: A TOML file.
+        environ: Environment variables; ``None`` takes the process's own.
+
+    Raises:
+        ConfigError: With every mistake, if there is any.
+    """
+    config, problems = _read(path, environ)
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def check_config(path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every mistake in ``path`` and the environment, each as ``FILE:LINE:COLUMN: what was found; what is allowed``.
+
+    Args:
+        path: A TOML file.
+        environ: Environment variables; ``None`` takes the process's own.
+    """
+    return _read(path, environ)[1]
+
+
+def _read(path: Path, environ: Mapping[str, str] | None) -> tuple[AppConfig | None, list[str]]:
+    try:
+        text = path.read_bytes().decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        return None, [f"{path}: byte {error.start} is not UTF-8, which TOML files must be; save it as UTF-8"]
+    except OSError as error:
+        return None, [f"{path}: can't be read: {error.strerror}; give the file with -c FILE"]
+    document = Document(text)
+    if document.mistakes:
+        return None, [f"{path}:{place.line}:{place.column}: {message}" for place, message in document.mistakes]
+    environment = Environment(document.values, _SECTIONS, environ)
+    report = Report(str(path), document, environment.variables, environment.secrets)
+    for variable, message in environment.unknown:
+        report.variable(variable, message)
+    for where, variable in environment.missing:
+        report.value(where, f"${{{variable}}} stands for an environment variable that is not set; set {variable}")
+    config = _config(report, document.values, path)
+    return config, report.lines
+
+
+def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
+    for key in values:
+        if key not in _SECTIONS:
+            report.key(
+                (key,), f"unknown section [{key}]; allowed are {listed(list(_SECTIONS))}{closest(key, list(_SECTIONS))}"
+            )
+    _check_names(report, values)
+    app = Section(report, ("app",), values.get("app", {}), _APP_KEYS)
+    web = Section(report, ("web",), values.get("web", {}), _WEB_KEYS)
+    name = app.text("name")
+    if name and not _NAME.fullmatch(name):
+        app.wrong("name", f"{show(name)} is no name; {_ALLOWED}")
+    log = app.text("log", f"local://var/{name}.db")
+    if not log.startswith(_SCHEMES) or log in _SCHEMES:
+        app.wrong("log", f"{show(log)} is no event log; write local://PATH or kafka://HOST:PORT")
+    alerts = read_topic(app, "alerts", "alerts")
+    streams = read_streams(report, values, {alerts: "the alerts"})
+    tables = read_tables(report, values, streams)
+    return AppConfig(
+        name=name,
+        log=log,
+        alerts_topic=alerts,
+        commit_ms=app.duration("commit", 1_000) or 1_000,
+        streams=streams,
+        tables=tables,
+        rules=read_rules(report, values, streams, tables),
+        detectors=read_detectors(report, values, streams, tables),
+        health=app.flag("health", default=True),
+        web_host=web.text("host", "127.0.0.1"),
+        web_port=web.whole("port", 8_080, 0, 65_535),
+        source=path,
+    )
+
+
+_ALLOWED = "allowed are letters, digits, _ and -, at most 100, the first a letter or digit"
+
+
+def _check_names(report: Report, values: dict[str, Any]) -> None:
+    rules = names_of(report, values, "rules")
+    for section, named in _SECTIONS.items():
+        for name in names_of(report, values, section) if named else ():
+            if not _NAME.fullmatch(name):
+                report.key((section, name), f"{show(name)} is no name; {_ALLOWED}")
+            if section == "detectors" and name in rules:
+                report.key((section, name), f"there is a rule {name} already; alerts could not be told apart")

@@ -1,0 +1,118 @@
+"""``[streams.NAME]``: topics, and the fields of their records."""
+
+import keyword
+import re
+from typing import Any, get_args
+
+from agents.expression import closest, listed
+from agents.spec import Field, FieldType, StreamSpec
+from pipeline.config.report import Report, show
+from pipeline.config.section import Section, names_of
+
+_KEYS = ("topic", "partitions", "key", "time", "id", "fields", "max_ahead", "max_bytes", "idle_advance")
+_FIELD_KEYS = ("type", "optional", "unit", "width")
+_TYPES: tuple[FieldType, ...] = get_args(FieldType)
+_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_DECLARED = 'write {name} = "str", "int", "float" or "bool", with a ? behind it if it may be missing'
+
+
+def read_streams(report: Report, values: dict[str, Any], taken: dict[str, str]) -> dict[str, StreamSpec]:
+    """All streams that could be made sense of; ``taken`` says which topics are in use already, and for what."""
+    streams = {}
+    for name, given in names_of(report, values, "streams").items():
+        section = Section(report, ("streams", name), given, _KEYS)
+        topic = read_topic(section, "topic", name)
+        if topic in taken:
+            section.wrong("topic", f"the topic {topic!r} is already that of {taken[topic]}; each needs its own")
+        taken[topic] = f"[streams.{name}]"
+        streams[name] = _stream(section, name, topic)
+    return streams
+
+
+def read_topic(section: Section, key: str, default: str) -> str:
+    """The name of a topic."""
+    topic = section.text(key, default)
+    if not _TOPIC.fullmatch(topic):
+        section.wrong(key, f"{show(topic)} is no topic name; allowed are letters, digits, '.', '_', '-', at most 249")
+    return topic
+
+
+def is_name(text: str) -> bool:
+    """Whether an expression can name it."""
+    return text.isidentifier() and text.isascii() and not keyword.iskeyword(text)
+
+
+def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldType) -> str:
+    """The name of a field that every record has, of type ``kind``; empty if it is not."""
+    name = section.text(key)
+    if not name or not fields:
+        return ""
+    if name not in fields:
+        names = list(fields)
+        section.wrong(
+            key, f"{key} names the unknown field {show(name)}; there are {listed(names)}{closest(name, names)}"
+        )
+        return ""
+    field = fields[name]
+    if field.type != kind or field.optional:
+        found = f"{field.type}?" if field.optional else field.type
+        section.wrong(key, f'{key} must name a field of type "{kind}", and {name} is "{found}"')
+        return ""
+    return name
+
+
+def _stream(section: Section, name: str, topic: str) -> StreamSpec:
+    fields = _fields(section)
+    has_id = "id" in fields and fields["id"].type == "str" and not fields["id"].optional
+    return StreamSpec(
+        name=name,
+        topic=topic,
+        partitions=section.whole("partitions", 4, 1, 4_096),
+        key=field_of(section, "key", fields, "str") if section.has("key") else None,
+        time=field_of(section, "time", fields, "int"),
+        id=field_of(section, "id", fields, "str") if section.has("id") else "id" if has_id else None,
+        fields=fields,
+        max_ahead_ms=section.duration("max_ahead", 600_000) or 600_000,
+        max_bytes=section.whole("max_bytes", 65_536, 1, 1 << 30),
+        idle_advance_ms=section.duration("idle_advance", None),
+    )
+
+
+def _fields(section: Section) -> dict[str, Field]:
+    given = section.values.get("fields")
+    if not isinstance(given, dict) or not given:
+        if section.has("fields"):
+            section.wrong("fields", "fields must be a table with at least one field; " + _DECLARED.format(name="NAME"))
+        else:
+            section.require("fields")
+        return {}
+    fields = {}
+    for name, declared in given.items():
+        path = (*section.path, "fields", name)
+        if not is_name(name):
+            section.report.key(path, f"{show(name)} is no field name; letters, digits and _ are allowed, no keyword")
+        fields[name] = _field(section.report, path, name, declared)
+    return fields
+
+
+def _field(report: Report, path: tuple[str | int, ...], name: str, declared: Any) -> Field:
+    if isinstance(declared, dict):
+        section = Section(report, path, declared, _FIELD_KEYS)
+        kind: Any = section.text("type", choices=_TYPES)
+        unit = section.number("unit", 0.001)
+        if unit is not None and unit <= 0:
+            section.wrong("unit", f"unit is {unit}; the resolution of a sum must be above 0")
+        if section.has("width") and kind != "ints":
+            section.wrong("width", 'width is the length of a list; only fields of type "ints" have one')
+        width = section.whole("width", 1, 1, 4_096)
+        return Field(
+            name=name, type=kind or "str", optional=section.flag("optional", False), unit=unit or 0.001, width=width
+        )
+    text = declared if isinstance(declared, str) else ""
+    kind = text.removesuffix("?")
+    if kind not in _TYPES or (kind == "ints" and not isinstance(declared, dict)):
+        hint = 'a list needs its length: {type = "ints", width = 8}' if kind == "ints" else _DECLARED.format(name=name)
+        guess = closest(kind, _TYPES) if text else ""
+        report.value(path, f"the type of {name} is {show(declared)}; {hint}{guess}")
+        kind = "str"
+    return Field(name=name, type=kind, optional=text.endswith("?"))

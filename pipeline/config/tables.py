@@ -1,0 +1,86 @@
+"""``[tables.NAME]``: windows, measures and bounds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.spec import StreamSpec
+from pipeline.config.durations import show_duration
+from pipeline.config.measures import read_measures
+from pipeline.config.report import Report
+from pipeline.config.section import Section, names_of
+from pipeline.config.streams import field_of
+from tables.spec import TableSpec, Window
+
+_KEYS = ("stream", "by", "window", "measures", "ttl", "max_keys")
+_WINDOW_KEYS = ("sliding", "tumbling", "pane", "grace")
+_MOST_PANES = 1_440
+_USUAL_PANES = 60
+_HOUR_MS = 3_600_000
+_FORMS = 'window = { sliding = "10m", pane = "10s", grace = "30s" } or { tumbling = "1m", grace = "5s" }'
+
+
+def read_tables(report: Report, values: dict[str, Any], streams: Mapping[str, StreamSpec]) -> dict[str, TableSpec]:
+    """All tables that could be made sense of."""
+    tables = {}
+    for name, given in names_of(report, values, "tables").items():
+        section = Section(report, ("tables", name), given, _KEYS)
+        stream = section.reference("stream", streams, "stream")
+        fields = dict(streams[stream].fields) if stream else {}
+        window = _window(section)
+        by = field_of(section, "by", fields, "str")
+        measures = read_measures(section, fields)
+        low_ms = window.size_ms if window else 1
+        ttl_ms = section.duration("ttl", max(_HOUR_MS, 3 * low_ms), low_ms=low_ms)
+        max_keys = section.whole("max_keys", 1_000_000, 1, 1 << 31)
+        if window:
+            tables[name] = TableSpec(
+                name=name, stream=stream, by=by, window=window, measures=measures, ttl_ms=ttl_ms or 0, max_keys=max_keys
+            )
+    return tables
+
+
+def _window(table: Section) -> Window | None:
+    given = table.values.get("window")
+    if not isinstance(given, dict) or ("sliding" in given) == ("tumbling" in given):
+        table.report.value(
+            (*table.path, "window"), f"[{'.'.join(map(str, table.path))}] needs one window; write {_FORMS}"
+        )
+        return None
+    section = Section(table.report, (*table.path, "window"), given, _WINDOW_KEYS)
+    size_ms = section.duration("sliding" if "sliding" in given else "tumbling", None)
+    if size_ms is None:
+        return None
+    if "tumbling" in given:
+        if section.has("pane"):
+            section.wrong("pane", "a tumbling window has no panes; leave pane out, or write sliding")
+        grace_ms = section.duration("grace", 0, low_ms=0)
+        return Window(kind="tumbling", size_ms=size_ms, pane_ms=size_ms, grace_ms=grace_ms or 0)
+    return _sliding(section, size_ms)
+
+
+def _sliding(section: Section, size_ms: int) -> Window | None:
+    pane_ms = section.duration("pane", usual_pane_ms(size_ms)) or size_ms
+    size, pane = show_duration(size_ms), show_duration(pane_ms)
+    if size_ms % pane_ms:
+        usual = show_duration(usual_pane_ms(size_ms))
+        section.wrong("pane", f"a window of {size} is no whole number of panes of {pane}; {usual} would do")
+        return None
+    if size_ms // pane_ms > _MOST_PANES:
+        section.wrong("pane", f"a window of {size} has {size_ms // pane_ms} panes of {pane}; at most {_MOST_PANES}")
+        return None
+    most_ms = size_ms - pane_ms
+    grace_ms = section.duration("grace", min(pane_ms, most_ms), low_ms=0) or 0
+    if grace_ms > most_ms:
+        most = show_duration(most_ms)
+        section.wrong("grace", f"grace is {show_duration(grace_ms)}; at most window minus pane is allowed, {most}")
+        return None
+    return Window(kind="sliding", size_ms=size_ms, pane_ms=pane_ms, grace_ms=grace_ms)
+
+
+def usual_pane_ms(size_ms: int) -> int:
+    """The pane of a sliding window that says nothing about it: a sixtieth, or the next larger that divides it.
+
+    >>> usual_pane_ms(600_000), usual_pane_ms(1_000), usual_pane_ms(7)
+    (10000, 20, 1)
+    """
+    return size_ms // max(panes for panes in range(1, _USUAL_PANES + 1) if size_ms % panes == 0)
