@@ -1,7 +1,7 @@
 """Cells of recorded data to values: times, numbers, text; and where a cell is that can't be read."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,7 +16,6 @@ TimeUnit = Literal["s", "ms", "iso"]
 CellType = Literal["str", "int", "float", "bool"]
 Cast = Callable[[Any], Any]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS: Final = 253_402_300_799_999  # the end of the year 9999
 _BOOLS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -63,6 +62,8 @@ def _fails(cast: Cast, cell: Any) -> bool:
 
 
 def _text(cell: Any) -> str:
+    if cell is None:
+        raise ValueError(cell)
     return cell if isinstance(cell, str) else str(cell)
 
 
@@ -96,7 +97,7 @@ def _from_iso(cell: Any) -> int:
     time = datetime.fromisoformat(cell)
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
-    return _in_range((time - _EPOCH) // timedelta(milliseconds=1))
+    return _in_range(round(time.timestamp() * 1_000))
 
 
 def _in_range(time_ms: int) -> int:

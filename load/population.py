@@ -12,8 +12,21 @@ Floats = NDArray[np.float64]
 
 _EURO = ("DE", "FR", "IT", "ES", "NL", "BE", "AT", "PT", "FI", "IE", "GR")
 _OTHERS = {
-    **{"PL": "PLN", "SE": "SEK", "DK": "DKK", "CZ": "CZK", "RO": "RON", "GB": "GBP", "CH": "CHF", "NO": "NOK"},
-    **{"US": "USD", "CA": "CAD", "TR": "TRY", "BR": "BRL", "AE": "AED", "TH": "THB", "NG": "NGN"},
+    "PL": "PLN",
+    "SE": "SEK",
+    "DK": "DKK",
+    "CZ": "CZK",
+    "RO": "RON",
+    "GB": "GBP",
+    "CH": "CHF",
+    "NO": "NOK",
+    "US": "USD",
+    "CA": "CAD",
+    "TR": "TRY",
+    "BR": "BRL",
+    "AE": "AED",
+    "TH": "THB",
+    "NG": "NGN",
 }
 COUNTRIES: Final = (*_EURO, *_OTHERS)
 CURRENCIES: Final = tuple(_OTHERS.get(country, "EUR") for country in COUNTRIES)

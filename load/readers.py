@@ -2,11 +2,13 @@
 
 import csv
 import difflib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
+from zipfile import BadZipFile
 
 import numpy as np
 import orjson
@@ -124,22 +126,32 @@ def read_npz(path: Path, wanted: Sequence[str], series: Sequence[str] = ()) -> I
     The latter have the columns ``series``, ``t`` and ``v``; equal times are in order of the names.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        arrays = _arrays(path, wanted, series)
+    except ReplayError:
+        raise
+    except (ValueError, SyntaxError, EOFError, BadZipFile, zlib.error) as error:
         raise ReplayError(f"{path}: no NPZ archive of plain arrays: {error}") from error
-    if isinstance(archive, np.ndarray):
-        raise ReplayError(f"{path}: a single array, expected an NPZ archive")
-    with archive:
-        names = [name[:-2] for name in archive.files if name.endswith("|t")]
-        merged = bool(names) and set(wanted) <= {"series", "t", "v"}
-        if series and not merged:
-            raise ReplayError(f"{path}: has no series to choose from, expected arrays NAME|t and NAME|v")
-        arrays = _merged(path, archive, series or sorted(names)) if merged else _named(path, archive, wanted)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biufUO":  # the only objects are the names of series
+            raise ReplayError(f"{path}: array {name!r} holds {array.dtype}, expected numbers or text")
     length = len(next(iter(arrays.values()), ()))
     for start in range(0, length, BLOCK_ROWS):
         part = slice(start, min(start + BLOCK_ROWS, length))
         columns = {name: arrays[name][part].tolist() for name in wanted}
         yield Block(columns=columns, places=range(part.start, part.stop))
+
+
+def _arrays(path: Path, wanted: Sequence[str], series: Sequence[str]) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as file:  # NumPy leaves a file open that it opened itself and found damaged
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ReplayError(f"{path}: a single array, expected an NPZ archive")
+        names = sorted(name[:-2] for name in archive.files if name.endswith("|t"))
+        if names and set(wanted) <= {"series", "t", "v"}:
+            return _merged(path, archive, series or names)
+        if series:
+            raise ReplayError(f"{path}: has no series to choose from, expected arrays NAME|t and NAME|v")
+        return _named(path, archive, wanted)
 
 
 def _named(path: Path, archive: Any, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
