@@ -78,7 +78,7 @@ def all_parts(measures: Iterable[Measure]) -> tuple[Part, ...]:
 def whole(values: NDArray[Any], unit: float) -> NDArray[np.int64]:
     """``values`` as whole multiples of ``unit``; NaN counts as 0, as a sum leaves it out."""
     if values.dtype.kind == "f":
-        return np.rint(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) / unit).astype(np.int64)
+        return np.asarray(np.rint(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) / unit), np.int64)
     return values.astype(np.int64)
 
 
