@@ -68,6 +68,20 @@ def test_each_kind_appears_twice_within_25_s_and_none_before_8_s():
         assert sum(time_ms < 25_000 for time_ms in times_ms) >= 2
 
 
+def test_starts_are_spread_over_their_period():
+    """When within its period a campaign starts is left to chance, so nothing can learn the rhythm."""
+    phases = {(group[0][0]["ts"] - START_MS - 8_000) % 7_000 // 500 for group in CAMPAIGNS.values()}
+    assert len(phases) > 8
+
+
+def test_no_account_suffers_twice():
+    """Campaigns against accounts choose different ones, so that an alert belongs to one campaign."""
+    keys = [
+        key for kind in ("velocity-burst", "card-testing", "amount-outlier", "new-device") for key, _ in of_kind(kind)
+    ]
+    assert len(set(keys)) == len(keys)
+
+
 def test_velocity_burst():
     """One account pays 30-100 times within 6 s, at home and with a device it had."""
     for key, records in of_kind("velocity-burst"):

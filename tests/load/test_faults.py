@@ -111,6 +111,21 @@ def test_disordered_records_are_behind_by_at_most_the_jitter():
     assert 190 < max(moved) <= 200
 
 
+def test_late_records_are_not_disordered_as_well():
+    """Each record is late, slightly disordered or neither, so that the counts add up."""
+    _, _, sent = generate(Faults(late=0.5, disordered=1.0))
+    assert sent.late + sent.disordered == sent.records
+    assert min(sent.late, sent.disordered) > 0
+
+
+def test_only_well_formed_records_are_copied():
+    """Whatever comes twice is a record that the decoder takes, so rejects are counted once each."""
+    values, _, sent = generate(Faults(duplicates=1.0, malformed={"wrong-type": 0.5}))
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    assert len(twice) == sent.duplicates > 1_000
+    assert not refused(twice)
+
+
 def test_without_faults_nothing_is_counted():
     """A clean stream reports no fault, and its records come in order of time."""
     values, _, sent = generate(Faults())
