@@ -14,6 +14,7 @@ are int64 and exact, also with ``//`` and ``%`` by a constant; by a column these
 Beyond 2**63 whole numbers wrap around, as NumPy's do.
 """
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Expression:
     """A compiled expression.
 
     Args:
-        text: Canonical: the same for all ways to space and bracket it.
+        text: Canonical: the same however it is spaced and bracketed.
         kind: What it gives; ``ints`` is a bare list field.
         unit: Resolution of a number: 1 when it is whole, even if it may be missing.
         fields: Record fields that it reads.
@@ -102,7 +103,7 @@ def compile_expression(text: str, scope: Scope, *, condition: bool = False) -> E
     compiler = Compiler(syntax, scope)
     node = compiler.truth(syntax.root) if condition else compiler.visit(syntax.root)
     return Expression(
-        text=node.text,
+        text=ast.unparse(syntax.root),
         kind="bool" if isinstance(node, Truth) else node.kind,
         unit=1.0 if isinstance(node, Truth) else node.unit,
         fields=frozenset(compiler.fields),

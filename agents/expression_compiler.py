@@ -139,7 +139,7 @@ class Compiler:
         raise self._mistake(node, f"{text} is not allowed; constants are numbers, texts, True and False")
 
     def _scalar(self, node: ast.expr, value: float) -> Value:
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > LARGEST):
+        if abs(value) > LARGEST if isinstance(value, int) else not math.isfinite(value):
             raise self._mistake(node, f"this number is too large; at most 2**53 = {LARGEST} is allowed")
         return nodes.constant(value, ast.unparse(node), value)
 
@@ -216,7 +216,7 @@ class Compiler:
 
     def _member(self, operand: ast.expr, choices: ast.expr, *, negated: bool) -> Truth:
         if not isinstance(choices, ast.Tuple | ast.List | ast.Set) or not choices.elts:
-            bad = self._mistake(choices, "behind in a list of constants is needed, such as x in (1, 2)")
+            bad = self._mistake(choices, "behind in a list of constants is needed, such as x in [1, 2]")
             self._each(self._value, (operand,), bad)
         elements = list(choices.elts) if isinstance(choices, ast.Tuple | ast.List | ast.Set) else []
         left, *found = self._each(self._value, (operand, *elements))
@@ -234,7 +234,7 @@ class Compiler:
 
         good = self._each(check, list(zip(elements, found, strict=True)))
         operator = "not in" if negated else "in"
-        text = f"{left.text} {operator} ({', '.join(value.text for value in good)})"
+        text = f"{left.text} {operator} [{', '.join(value.text for value in good)}]"
         self._limit(left.text, operator, ", ".join(str(value.constant) for value in good))
         inside = nodes.membership(left, [value.at(Frame({})) for value in good], text)
         return nodes.negation(inside, text) if negated else inside

@@ -49,6 +49,7 @@ def read_measures(section: Section, fields: Mapping[str, Field]) -> tuple[Measur
         try:
             measures.append(parse_measure(name, text, fields))
         except ExpressionError as error:
+            measures.append(Measure(name=name, kind="count"))  # conditions may name it, and are not wrong
             if fields:
                 section.report.expression(path, error)
     return tuple(measures)
@@ -108,11 +109,11 @@ def _compile(text: str, start: int, wanted: _Input, fields: Mapping[str, Field])
     }
     needs = {
         "number": "a number",
-        "value": "text, or whole numbers that are never missing",
+        "value": "text, or a whole number that is never missing,",
         "list": 'a field of type "ints"',
     }
     if not good[wanted]:
-        message = f"{needs[wanted]} can be measured like this, and {read.text} is {KIND_NAMES[read.kind]}"
+        message = f"{needs[wanted]} is needed here, and {read.text} is {KIND_NAMES[read.kind]}"
         raise ExpressionError([Problem(start, len(text), message)])
     if not read.fields:
         raise ExpressionError([Problem(start, len(text), f"{read.text} reads no field of the record")])

@@ -12,6 +12,12 @@ from pipeline.config.section import Section, names_of
 _KEYS = ("topic", "partitions", "key", "time", "id", "fields", "max_ahead", "max_bytes", "idle_advance")
 _FIELD_KEYS = ("type", "optional", "unit", "width")
 _TYPES: tuple[FieldType, ...] = get_args(FieldType)
+_OTHER_NAMES: dict[str, FieldType] = {
+    **dict.fromkeys(("bigint", "i64", "int64", "integer", "long", "timestamp"), "int"),
+    **dict.fromkeys(("decimal", "double", "f64", "float64", "number", "real"), "float"),
+    **dict.fromkeys(("char", "string", "text", "uuid", "varchar"), "str"),
+    "boolean": "bool",
+}
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _DECLARED = 'write {name} = "str", "int", "float" or "bool", with a ? behind it if it may be missing'
 
@@ -110,9 +116,10 @@ def _field(report: Report, path: tuple[str | int, ...], name: str, declared: Any
         )
     text = declared if isinstance(declared, str) else ""
     kind = text.removesuffix("?")
-    if kind not in _TYPES or (kind == "ints" and not isinstance(declared, dict)):
-        hint = 'a list needs its length: {type = "ints", width = 8}' if kind == "ints" else _DECLARED.format(name=name)
-        guess = closest(kind, _TYPES) if text else ""
-        report.value(path, f"the type of {name} is {show(declared)}; {hint}{guess}")
-        kind = "str"
-    return Field(name=name, type=kind, optional=text.endswith("?"))
+    if kind in _TYPES and kind != "ints":
+        return Field(name=name, type=kind, optional=text.endswith("?"))
+    hint = 'a list needs its length: {type = "ints", width = 8}' if kind == "ints" else _DECLARED.format(name=name)
+    meant = kind if kind == "ints" else _OTHER_NAMES.get(kind.lower(), "str")
+    guess = f"; did you mean {meant!r}?" if kind.lower() in _OTHER_NAMES else ""
+    report.value(path, f"the type of {name} is {show(declared)}; {hint}{guess}")
+    return Field(name=name, type=meant, optional=text.endswith("?"))  # as meant, so that nothing else is wrong by it
