@@ -66,6 +66,12 @@ class KeyedPlan:
         return self.computed | {self.by, *([self.stream.id] if self.stream.id else [])}
 
     @property
+    def texts(self) -> frozenset[str]:
+        """Fields of which the agent wants the text itself: the key, the id, and what conditions read, as evidence."""
+        shown = {name for rule in self.rules for name in rule.condition.fields}
+        return frozenset(shown | {self.by, *([self.stream.id] if self.stream.id else [])})
+
+    @property
     def bounded(self) -> frozenset[str]:
         """Fields that are added up."""
         summed = {m.input for table in self.tables for m in table.measures if m.kind in ("sum", "mean", "std")}

@@ -29,12 +29,14 @@ class Repartition:
         by: The key.
         partitions: Of ``topic``.
         fields: What the tables and rules there read.
+        texts: Text fields that are sent as such: the key, the id, and what alerts show. Others travel as hashes.
     """
 
     topic: str
     by: str
     partitions: int
     fields: frozenset[str]
+    texts: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,8 +101,12 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
         for by in sorted({table.by for table in tables} - {table.by for table in own}):
             target = _repartitioned(config, stream, by, [table for table in tables if table.by == by])
             made[target.topic] = target
-            fields = target.keyed[0].fields & set(stream.fields)
-            repartitions.append(Repartition(topic=target.topic, by=by, partitions=target.partitions, fields=fields))
+            keyed = target.keyed[0]
+            repartitions.append(
+                Repartition(
+                    topic=target.topic, by=by, partitions=target.partitions, fields=keyed.fields, texts=keyed.texts
+                )
+            )
         made[stream.topic] = SourcePlan(
             app=config.name,
             topic=stream.topic,

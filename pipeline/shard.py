@@ -21,7 +21,7 @@ from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.packed import unpack
 from pipeline.plan import SourcePlan, plans
-from pipeline.shard_output import closed_windows, repartitioned
+from pipeline.shard_output import Repartitioner, closed_windows
 from tables.arrivals import Closed
 from tables.clock import StreamClock
 from tables.keys import NEVER
@@ -70,6 +70,7 @@ class Shard:
         self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0)
         self._keyed = {agent.by: KeyedAgent(agent) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
+        self._repartitioner = Repartitioner(plan.repartitions)
         self._fed: set[str] = set()
         self._gone: set[bytes] = set()
 
@@ -147,7 +148,7 @@ class Shard:
         if late:
             output.late += len(np.unique(np.concatenate(list(late.values()))))
             output.outgoing.append(late_records(batch, late, own_ms, key=self.plan.stream.key))
-        output.outgoing += repartitioned(self.plan, batch, own_ms)
+        output.outgoing += self._repartitioner.split(batch, own_ms)
         self._close(head_ms, positions, output)
         self.counts["records"] += len(batch)
         self.counts["late"] += output.late

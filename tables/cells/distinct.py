@@ -68,8 +68,8 @@ class Distinct:
         capacity: Slots.
         sliding: Which of the two.
 
-    Cost: one dictionary look-up a record; about 150 bytes for each live value of a key, at most about ``LIMIT`` of them
-    (and a pane's more) before 4 kB a pane take their place.
+    Cost: one look-up in a hash map of arrays a record; about 70 bytes for each live value of a key, at most about
+    ``LIMIT`` of them (and a pane's more) before 4 kB a pane take their place.
     """
 
     def __init__(self, rows: int, capacity: int, *, sliding: bool) -> None:

@@ -26,7 +26,7 @@ class Newness:
         ttl_ms: See above; kept in steps of a 64th, so that state is not rewritten for each sighting.
         max_keys: At most 64 values are remembered for each of so many keys; beyond it those seen longest ago go.
 
-    Cost: one dictionary look-up a record; about 150 bytes a value of a key.
+    Cost: one look-up in a hash map of arrays a record; about 70 bytes a value of a key.
     """
 
     def __init__(self, capacity: int, *, ttl_ms: int, max_keys: int) -> None:

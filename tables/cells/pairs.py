@@ -1,10 +1,9 @@
 """Pairs of a key and a value, known by a 64-bit hash, as rows of arrays: what distinct counts and newness remember."""
 
-import heapq
-
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.cells.hashmap import MISSING, CodeMap
 from tables.keys import grown
 from tables.slab import BLOCK, Dirty, Slab
 
@@ -20,16 +19,15 @@ class Pairs:
     Args:
         columns: Names of what is kept for each pair besides ``code`` and ``slot``.
 
-    Cost: one dictionary look-up a record; about 150 bytes a pair.
+    Cost: one look-up in a hash map of arrays a record; about 70 bytes a pair.
     """
 
     def __init__(self, *columns: str) -> None:
-        self._index = _Index(self)
-        self._free: list[int] = []
+        self._index = CodeMap()
+        self._free = np.empty(0, np.int64)
         self._used = 0
         self._columns = {name: np.zeros(BLOCK, np.int64) for name in ("code", *columns)}
         self._columns["slot"] = np.full(BLOCK, FREE, np.int64)
-        self._scratch = np.zeros(BLOCK, np.int64)
         self._dirty = Dirty(1)
 
     def __len__(self) -> int:
@@ -47,17 +45,20 @@ class Pairs:
 
     def intern(self, codes: Int64, slots: Int64) -> tuple[Int64, NDArray[np.bool_]]:
         """Rows of the pairs, shape ``(n,)``, and which records are the first of a pair that was not held before."""
-        held = self._used
-        free = len(self._free)
-        rows = np.fromiter(map(self._index.__getitem__, codes.tolist()), np.int64, len(codes))
+        rows = self._index.find(codes)
         first = np.zeros(len(codes), np.bool_)
-        if self._used > held or len(self._free) < free:
-            slot = self._columns["slot"]
-            fresh = np.flatnonzero(slot[rows] == FREE)[::-1]
-            self._scratch[rows[fresh]] = fresh  # the earliest record of a new pair is assigned last
-            first[self._scratch[rows[fresh]]] = True
-            slot[rows[fresh]] = slots[fresh]
-            self._columns["code"][rows[fresh]] = codes[fresh]
+        missing = np.flatnonzero(rows == MISSING)
+        if len(missing):
+            _, earliest, inverse = np.unique(codes[missing], return_index=True, return_inverse=True)
+            records = missing[np.sort(earliest)]  # new pairs in stream order, so that rows do not depend on the cut
+            new = self._allocate(len(records))
+            self._index.insert(codes[records], new)
+            self._columns["code"][new] = codes[records]
+            self._columns["slot"][new] = slots[records]
+            first[records] = True
+            by_code = np.empty(len(earliest), np.int64)
+            by_code[np.argsort(earliest, kind="stable")] = new
+            rows[missing] = by_code[inverse]
         return rows, first
 
     def touch(self, rows: Int64) -> None:
@@ -65,11 +66,9 @@ class Pairs:
         self._dirty.mark(0, rows)
 
     def drop(self, rows: Int64) -> None:
-        """Forget the pairs at ``rows``."""
-        for code in self._columns["code"][rows].tolist():
-            del self._index[code]
-        for row in rows.tolist():
-            heapq.heappush(self._free, row)
+        """Forget the pairs at ``rows``, ascending."""
+        self._index.remove(self._columns["code"][rows])
+        self._free = np.sort(np.concatenate((self._free, rows)))
         self._columns["slot"][rows] = FREE
         self.touch(rows)
 
@@ -101,37 +100,22 @@ class Pairs:
         slot = self._columns["slot"][: self._used]
         held = np.flatnonzero(slot != FREE)
         self._used = int(held[-1]) + 1 if len(held) else 0
-        codes = self._columns["code"][held]
-        self._index.update(zip(codes.tolist(), held.tolist(), strict=True))
-        self._free = np.flatnonzero(slot[: self._used] == FREE).tolist()
+        self._index.insert(self._columns["code"][held], held)
+        self._free = np.flatnonzero(slot[: self._used] == FREE)
 
-    def allocate(self) -> int:
-        """A free row, the smallest one."""
-        if self._free:
-            return heapq.heappop(self._free)
-        row = self._used
-        self._reserve(row + 1)
-        self._used += 1
-        return row
+    def _allocate(self, count: int) -> Int64:
+        """Free rows, the smallest ones."""
+        reused, self._free = self._free[:count], self._free[count:]
+        used = self._used
+        self._used += count - len(reused)
+        self._reserve(self._used)
+        return np.concatenate((reused, np.arange(used, self._used)))
 
     def _reserve(self, needed: int) -> None:
-        capacity = len(self._scratch)
+        capacity = len(self._columns["slot"])
         if needed <= capacity:
             return
         while capacity < needed:
             capacity *= 2
         for name, column in self._columns.items():
             self._columns[name] = grown(column, capacity, FREE if name == "slot" else 0)
-        self._scratch = np.zeros(capacity, np.int64)
-
-
-class _Index(dict[int, int]):
-    """Hash of a pair to its row; a missing pair gets one."""
-
-    def __init__(self, pairs: Pairs) -> None:
-        super().__init__()
-        self._pairs = pairs
-
-    def __missing__(self, code: int) -> int:
-        row = self[code] = self._pairs.allocate()
-        return row
