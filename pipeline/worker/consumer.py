@@ -90,19 +90,22 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         if not self.flow_active:
             await self.wait(self.can_resume_flow, timeout=timeout)
             return
-        generation = self.app.consumer_generation_id
+        generation = self._generation()
         try:
             acking = self.app.topics.acking_topics
-            messages = await self._fetching.messages(generation, self._active_partitions, acking)
+            messages = await self._fetching.messages(self._generation, self._active_partitions, acking)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker that can't fetch must end
             self.app.fail(error)
             await self.sleep(timeout)
             return
         for message in messages:
-            if not self.flow_active or generation != self.app.consumer_generation_id:
-                break
+            if generation != self._generation():
+                break  # a rebalance has begun: its end disowns what is left here
             self._read_offset[message.tp] = None  # or Faust drops what a reopened unit reads again
             yield message.tp, message
+
+    def _generation(self) -> int | None:
+        return int(self.app.consumer_generation_id) if self.flow_active else None
 
     # ---- committing: units by themselves, plain partitions by what was acknowledged
 

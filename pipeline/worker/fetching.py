@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -36,11 +36,13 @@ class Fetching:
         self._keeper = keeper
         self._feed = feed
 
-    async def messages(self, generation: int, active: Collection[TP], acking: Collection[str]) -> list[ConsumerMessage]:
+    async def messages(
+        self, generation: Callable[[], int | None], active: Collection[TP], acking: Collection[str]
+    ) -> list[ConsumerMessage]:
         """What agents can be given now; waits for a while when there is nothing.
 
         Args:
-            generation: Of the assignment; messages of an older one are thrown away by Faust.
+            generation: Of the assignment, ``None`` while it changes; messages of an older one are thrown away by Faust.
             active: Partitions that Faust has not paused.
             acking: Plain topics whose records are acknowledged.
 
@@ -49,16 +51,25 @@ class Fetching:
         """
         # A unit that becomes free is to be served at once, which a waiting fetch can't do.
         is_busy = self._keeper.is_busy or self._feed.is_backlogged
-        chunks = await self._fetch(wait_ms=0 if is_busy else _WAIT_MS)
-        messages = [message for chunk in chunks if (message := self._message(chunk, generation)) is not None]
+        before = generation()
+        positions = self._positions()
+        chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
+        if before is None or before != generation():
+            return []
+        messages = []
+        for chunk in chunks:
+            message = self._message(chunk, positions[TopicPartition(chunk.topic, chunk.partition)], before)
+            if message is not None:
+                messages.append(message)
         messages.extend(self._feed.take(active, acking))
         if is_busy and not messages:
             await self._wait_for_progress()
         return messages
 
-    async def _fetch(self, *, wait_ms: int) -> list[Chunk]:
-        wanted = even(self._keeper.units)
-        positions = {**wanted, **self._feed.positions()}
+    def _positions(self) -> dict[TopicPartition, int]:
+        return {**even(self._keeper.units), **self._feed.positions()}
+
+    async def _fetch(self, positions: Mapping[TopicPartition, int], *, wait_ms: int) -> list[Chunk]:
         if not positions:
             await self._wait_for_progress()
             return []
@@ -70,17 +81,20 @@ class Fetching:
         except LogBusyError as error:
             _logger.warning("nothing could be fetched: %s", error)
             return []
-        self._keeper.fed(wanted, chunks)
+        self._keeper.fed(positions, chunks)
         return chunks
 
-    def _message(self, chunk: Chunk, generation: int) -> ConsumerMessage | None:
+    def _message(self, chunk: Chunk, asked: int, generation: int) -> ConsumerMessage | None:
+        """A message for a unit, unless it broke or moved while the fetch was under way; others go to the feed."""
+        tp = TP(chunk.topic, chunk.partition)
         if chunk.topic not in self._keeper.topics:
-            self._feed.add(chunk, generation)
+            if self._feed.position(tp) == asked:
+                self._feed.add(chunk, generation)
             return None
-        unit = self._keeper.units.get(TopicPartition(chunk.topic, chunk.partition))
-        if unit is None or not unit.wants_more:
-            return None  # it broke while the fetch was under way
-        tp, event = TP(chunk.topic, chunk.partition), ChunkEvent(self._keeper, unit, chunk)
+        unit = self._keeper.units.get(TopicPartition(*tp))
+        if unit is None or not unit.wants_more or unit.shard.position != asked:
+            return None
+        event = ChunkEvent(self._keeper, unit, chunk)
         return ConsumerMessage(
             *tp, chunk.next_offset - 1, 0.0, 0, [], None, event, None, 0, 0, tp, generation_id=generation
         )

@@ -84,7 +84,10 @@ class Keeper:
     async def release(self, sources: Collection[TopicPartition], *, timeout_s: float) -> None:
         """Commit and end the units of ``sources``; what can't be committed in time is left to the next owner."""
         leaving = [unit for source, unit in self.units.items() if source in sources]
+        for unit in leaving:
+            unit.is_leaving = True
         if leaving:
+            _logger.info("giving up %s", ", ".join(sorted(str(unit.source) for unit in leaving)))
             flushing = [asyncio.create_task(self.commit_unit(unit)) for unit in leaving]
             _, late = await asyncio.wait(flushing, timeout=timeout_s)
             if late:
@@ -154,7 +157,7 @@ class Keeper:
         unit.end(error)
         pause_ms = 0
         if isinstance(error, FencedError):
-            _logger.warning("%s is lost: %s", unit.source, error)
+            _logger.log(logging.DEBUG if unit.is_leaving else logging.WARNING, "%s is lost: %s", unit.source, error)
         else:
             self.suspects.failed(unit.source, unit.committed, error, offsets)
             pause_ms = self.suspects.pause_ms(unit.source)

@@ -55,6 +55,7 @@ class Unit:
         self.source: TopicPartition = fence.source
         self.token: object | None = None  # what chunks must carry to be applied; None unless the unit is open
         self.failure: Exception | None = None  # why the unit ended, when it did not end by being given up
+        self.is_leaving = False  # whether the partition was given up already, so that a refused commit is no news
         self.stopped = False  # whether opening it again would fail again
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
