@@ -25,7 +25,13 @@ _TIME: dict[str, Any] = {
     ":tooltipValueGetter": "(p) => p.value == null ? '' : sg.utc(p.value)",
     "minWidth": 176,
 }
-_KEY_WIDTH = "innerWidth < 600 ? 138 : 190"
+_KEY: dict[str, Any] = {
+    "headerName": "Key",
+    "pinned": "left",
+    "cellClass": "key",
+    "flex": None,
+    "tooltipField": "key",
+}
 GridRow = dict[str, str | int | float | None]
 
 
@@ -34,6 +40,7 @@ class TableGrid:
 
     Args:
         columns: The table's columns.
+        key_width: Width of the key's column in pixels, where there is room for it.
         sort: Column that the rows are sorted by, and whether largest first.
         on_sort: Called with a column's name and the direction; ``None`` for the reader's order.
     """
@@ -42,6 +49,7 @@ class TableGrid:
         self,
         columns: list[ColumnInfo],
         *,
+        key_width: int,
         sort: tuple[str | None, bool],
         on_sort: Callable[[str | None, bool], None],
     ) -> None:
@@ -49,7 +57,7 @@ class TableGrid:
         self._on_sort = on_sort
         self._shown: dict[str, GridRow] = {}
         self._order: list[str] = []
-        definitions = [_definition(field, options, sort) for field, options in self._fields()]
+        definitions = [_definition(field, options, sort) for field, options in self._fields(key_width)]
         self._grid = ui.aggrid(
             {
                 "columnDefs": definitions,
@@ -93,12 +101,13 @@ class TableGrid:
         self._order = order
         self._shown = {str(key): row for key, row in fresh.items()}
 
-    def _fields(self) -> list[tuple[str, dict[str, Any]]]:
+    def _fields(self, key_width: int) -> list[tuple[str, dict[str, Any]]]:
         fields: list[tuple[str, dict[str, Any]]] = [
-            ("key", {"headerName": "Key", "pinned": "left", "cellClass": "key", "flex": None, ":width": _KEY_WIDTH}),
+            ("key", {**_KEY, ":width": f"innerWidth < 600 ? 138 : {key_width}"}),
         ]
         for place, column in enumerate(self._columns):
-            options = {"headerName": column.name, "headerTooltip": column.meaning}
+            width = max(104, 52 + 8 * len(column.name))
+            options = {"headerName": column.name, "headerTooltip": column.meaning, "minWidth": width}
             kind = _TIME if column.kind == "time" else {"cellClass": "r", "headerClass": "r"}
             fields.append((f"c{place}", {**options, **kind, "colId": column.name}))
         fields.append(("window_start_ms", {"headerName": "Window start", **_TIME}))

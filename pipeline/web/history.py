@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -12,6 +13,8 @@ from tables.histogram import WIDTH, quantile
 
 SPAN_MS: Final = 300_000
 STEP_MS: Final = 1_000
+SMOOTH_MS: Final = 5_000
+SILENT_MS: Final = 10_000
 
 
 class HealthRow(msgspec.Struct, frozen=True):
@@ -108,12 +111,31 @@ class History:
             del self._buckets[start_ms]
 
     def throughput(self, after: int = 0) -> dict[str, list[tuple[int, float | None]]]:
-        """Records a second by topic: ``(time_ms, rate)`` of each point that changed after generation ``after``."""
-        topics = sorted({topic for bucket in self._buckets.values() for topic in bucket.records})
-        points = [(start, bucket.records) for start, bucket in self._changed(after) if bucket.records]
-        return {
-            topic: [(start, records.get(topic, 0) * 1_000 / STEP_MS) for start, records in points] for topic in topics
-        }
+        """Records a second by topic, each point the mean of ``SMOOTH_MS`` up to it.
+
+        Workers count when they commit, so single seconds swing. The line ends with the newest window, since windows
+        close a few seconds late; when none has come for ``SILENT_MS``, it goes on at 0.
+
+        Args:
+            after: Only points that changed after this generation, or that silence has made valid since.
+        """
+        known = sorted(self._buckets.items(), key=itemgetter(0))
+        flowing = [start for start, bucket in known if bucket.records]
+        if not flowing:
+            return {}
+        first, last = flowing[0], max(flowing[-1], known[-1][0] - SILENT_MS)
+        settled = last - SILENT_MS if last > flowing[-1] else last
+        topics = sorted({topic for _, bucket in known for topic in bucket.records})
+        points: dict[str, list[tuple[int, float | None]]] = {topic: [] for topic in topics}
+        for place, (start, _) in enumerate(known):
+            around = known[max(0, place - SMOOTH_MS // STEP_MS + 1) : place + 1]
+            near = [bucket for at, bucket in around if at > start - SMOOTH_MS]
+            is_new = start > settled or any(bucket.changed > after for bucket in near)
+            if first <= start <= last and is_new:
+                for topic in topics:
+                    records = sum(bucket.records.get(topic, 0) for bucket in near)
+                    points[topic].append((start, records * 1_000 / SMOOTH_MS))
+        return points
 
     def latency(self, after: int = 0) -> dict[str, list[tuple[int, float | None]]]:
         """Quantiles of append to processed in ms; a second in which nothing was processed has no point."""
@@ -162,7 +184,7 @@ class History:
     def _changed(self, after: int) -> Iterable[tuple[int, Bucket]]:
         return sorted(
             ((start, bucket) for start, bucket in self._buckets.items() if bucket.changed > after),
-            key=lambda item: item[0],
+            key=itemgetter(0),
         )
 
 

@@ -19,6 +19,7 @@ RECENT_MS: Final = 10_000
 ALERTS_MS: Final = 300_000
 FEED_LENGTH: Final = 4
 LAGGING_MS: Final = 10_000
+KEEPS_UP_MS: Final = 5_000
 
 
 class Glance(NamedTuple):
@@ -127,7 +128,8 @@ def _tiles(model: ReadModel) -> Callable[[], None]:
         lag.show(human.duration(worst_ms), f"{human.plural(behind, 'record')} waiting", mood)
         counts = model.alerts.count_since(now_ms - ALERTS_MS)
         loud = [f"{counts[name]:,} {name}" for name in ("critical", "high", "medium", "low", "info") if name in counts]
-        alerts.show(human.number(sum(counts.values())), " · ".join(loud[:2]) or "none")
+        more = "+" if model.alerts.is_full_since(now_ms - ALERTS_MS) else ""
+        alerts.show(human.number(sum(counts.values())) + more, " · ".join(loud[:2]) or "none")
         span = model.history.recent(now_ms, ALERTS_MS)
         refused.show(human.number(span.rejected), f"{span.late:,} late")
 
@@ -147,7 +149,7 @@ def _charts(model: ReadModel) -> list[ChartSpec]:
     return [
         ChartSpec(
             title="Throughput",
-            subtitle="records a second by topic",
+            subtitle="records a second by topic, mean of 5 s",
             unit="rate",
             fetch=named(history.throughput),
             waiting=waiting,
@@ -209,18 +211,33 @@ class _PartitionRow:
         self.status.put(status)
         self.status.mark_as(status.lower(), tuple(each.name.lower() for each in Status))
         self.status.set("title", row.reason)
-        eta = row.eta_ms
         texts = (
             human.duration(row.lag_ms),
             human.number(row.lag_records),
             human.rate(row.produce_per_s),
             human.rate(row.consume_per_s),
-            human.NOTHING if eta is None else "never" if eta < 0 else "now" if eta == 0 else human.duration(eta),
+            _eta(row),
         )
         for cell, text in zip(self.numbers, texts, strict=True):
             cell.put(text)
         self.committed.set("ms", "" if row.committed_ms is None else row.committed_ms)
-        self.owner.put(row.owner if row.owner is not None and row.lease == "held" else human.NOTHING)
+        owner = row.owner if row.lease == "held" else None
+        self.owner.put(_short(owner) if owner else human.NOTHING)
+        self.owner.set("title", owner)
+
+
+def _eta(row: LagRow) -> str:
+    """When the lag is gone. What waits for less than a few commits is no lag to speak of: it keeps up."""
+    if row.eta_ms is None:
+        return human.NOTHING
+    if row.status is Status.OK and row.lag_ms < KEEPS_UP_MS:
+        return "keeps up"
+    return "never" if row.eta_ms < 0 else human.duration(row.eta_ms)
+
+
+def _short(member: str) -> str:
+    """Name, machine and process of a worker; what follows only makes it unique."""
+    return ":".join(member.split(":")[:2])
 
 
 def _partitions(model: ReadModel) -> Callable[[], None]:

@@ -94,6 +94,12 @@ class AlertRing:
             counts[kept.alert.rule] = counts.get(kept.alert.rule, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def is_full_since(self, detected_ms: int) -> bool:
+        """Whether alerts detected after a time may have been let go already, so that counts are too low."""
+        if len(self._kept) < self._capacity:
+            return False
+        return next(iter(self._kept.values())).detected_ms >= detected_ms
+
     def count_since(self, detected_ms: int) -> dict[str, int]:
         """How many kept alerts of each severity were detected at or after a time."""
         counts: dict[str, int] = {}

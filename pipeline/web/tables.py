@@ -129,13 +129,20 @@ class _TablePage:
             self._fresh = _FreshnessLine()
             with Tag("div", classes="sg-card"):
                 self._controls()
-                self._grid = TableGrid(self._columns, sort=self._sort, on_sort=self._sorted)
+                self._grid = TableGrid(
+                    self._columns, key_width=self._key_width(), sort=self._sort, on_sort=self._sorted
+                )
                 with ui.element("div") as self._nothing:
                     words = command(model.config, "worker")
                     empty_state("No keys yet", "Rows appear when a worker commits its first records. Start one:", words)
                 self._pager()
         self._tick()
         ui.timer(TICK_S, self._tick)
+
+    def _key_width(self) -> int:
+        """Pixels for the longest key at hand, measured once so that columns don't jump; the rest is in a tooltip."""
+        keys = self._model.view(self._spec.name).keys[:1_000]
+        return min(400, max(140, 36 + 7 * max(map(len, keys), default=20)))
 
     def _controls(self) -> None:
         examples = f"{self._columns[0].name}>100" if self._columns else "partition=0"

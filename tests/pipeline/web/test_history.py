@@ -24,15 +24,46 @@ def test_partitions_of_a_topic_add_up():
     history.add_window(row("payments/0", records=5), 1)
     history.add_window(row("payments/1", records=7), 1)
     history.add_window(row("a/b/0", records=1), 1)
-    assert history.throughput() == {"payments": [(NOW, 12.0)], "a/b": [(NOW, 1.0)]}
+    assert history.throughput() == {"payments": [(NOW, 2.4)], "a/b": [(NOW, 0.2)]}
 
 
-def test_a_topic_without_records_in_a_second_is_zero():
-    """Where another topic flowed, one that did not is drawn at 0, not left out."""
+def test_a_topic_without_records_is_zero_and_points_are_smoothed():
+    """A second in which a topic did not flow counts as 0, and a point is the mean of the five seconds up to it."""
     history = History()
-    history.add_window(row("a/0", 0, records=1), 1)
+    history.add_window(row("a/0", 0, records=10), 1)
     history.add_window(row("b/0", 1, records=2), 1)
-    assert history.throughput() == {"a": [(NOW, 1.0), (NOW + 1_000, 0.0)], "b": [(NOW, 0.0), (NOW + 1_000, 2.0)]}
+    history.add_window(row("b/0", 7, records=5), 1)
+    assert history.throughput() == {
+        "a": [(NOW, 2.0), (NOW + 1_000, 2.0), (NOW + 7_000, 0.0)],
+        "b": [(NOW, 0.0), (NOW + 1_000, 0.4), (NOW + 7_000, 1.0)],
+    }
+
+
+@given(st.dictionaries(st.integers(0, 20), st.tuples(st.integers(1, 50), st.integers(1, 3)), min_size=1))
+def test_points_by_generation_make_up_the_whole(windows):
+    """A reader that asks after each generation and replaces points has the line that one reading at the end gives."""
+    history, held = History(), {}
+    for generation in (1, 2, 3):
+        for second, (records, at) in windows.items():
+            if at == generation:
+                history.add_window(row(second=second, records=records), generation)
+        held.update(dict(history.throughput(after=generation - 1).get("payments", [])))
+    assert {start: held[start] for start, _ in history.throughput()["payments"]} == dict(
+        history.throughput()["payments"]
+    )
+
+
+def test_throughput_goes_on_at_zero_when_no_worker_reports():
+    """The line waits for windows that close late, and falls to 0 when none has come for ten seconds."""
+    history = History()
+    history.add_window(row(second=0, records=10), 1)
+    for second in range(1, 5):
+        history.add_lag(NOW + 1_000 * second, {"payments": 0.0}, 2)
+    assert history.throughput()["payments"] == [(NOW, 2.0)]
+    for second in range(5, 20):
+        history.add_lag(NOW + 1_000 * second, {"payments": 0.0}, 3)
+    assert history.throughput()["payments"][-1] == (NOW + 9_000, 0.0)
+    assert (NOW + 5_000, 0.0) in history.throughput(after=3)["payments"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 300)), min_size=1, max_size=30))
@@ -55,7 +86,7 @@ def test_only_what_changed_after_a_generation_is_given():
     history.add_window(row(second=1, records=1), 1)
     history.add_window(row("payments/1", second=1, records=4), 2)
     history.add_window(row(second=2, records=9), 2)
-    assert history.throughput(after=1) == {"payments": [(NOW + 1_000, 5.0), (NOW + 2_000, 9.0)]}
+    assert history.throughput(after=1) == {"payments": [(NOW + 1_000, 1.2), (NOW + 2_000, 3.0)]}
     assert history.throughput(after=2) == {"payments": []}
 
 
