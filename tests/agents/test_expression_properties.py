@@ -86,6 +86,11 @@ condition = st.recursive(
     max_leaves=5,
 )
 
+
+def _unknown(value):
+    return isinstance(value, float) and math.isnan(value)
+
+
 PYTHON = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -107,10 +112,6 @@ CALLS = {
     "min": lambda *x: math.nan if any(map(_unknown, x)) else min(x),
     "max": lambda *x: math.nan if any(map(_unknown, x)) else max(x),
 }
-
-
-def _unknown(value):
-    return isinstance(value, float) and math.isnan(value)
 
 
 def _not(verdict):
