@@ -5,6 +5,7 @@ Columns rather than objects: one object a chunk, never one a record.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -121,6 +122,32 @@ class Batch:
             columns={name: column[start:stop] for name, column in self.columns.items()},
             headers=None if self.headers is None else self.headers[start:stop],
         )
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches of one stream, one after the other; at least one."""
+    if len(batches) == 1:
+        return batches[0]
+    headers = None
+    if any(batch.headers is not None for batch in batches):
+        headers = [one for batch in batches for one in (batch.headers or [()] * len(batch))]
+    return Batch(
+        stream=batches[0].stream,
+        topic=batches[0].topic,
+        partition=np.concatenate([batch.partition for batch in batches]),
+        offsets=np.concatenate([batch.offsets for batch in batches]),
+        appended_ms=np.concatenate([batch.appended_ms for batch in batches]),
+        time_ms=np.concatenate([batch.time_ms for batch in batches]),
+        columns={name: _joined_column([batch.columns[name] for batch in batches]) for name in batches[0].columns},
+        headers=headers,
+    )
+
+
+def _joined_column(parts: Sequence[Column]) -> Column:
+    texts = [part for part in parts if isinstance(part, list)]
+    if texts:
+        return list(chain.from_iterable(texts))
+    return np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
 
 
 class RecordRef(NamedTuple):

@@ -4,14 +4,12 @@ The live worker, a backtest, a replay and the unit tests run the same shard. Wha
 partition and their order, and not on how they were cut into chunks.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
+from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition, joined
 from agents.history import REACH
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
@@ -19,35 +17,13 @@ from pipeline.codec import Decoder
 from pipeline.config.model import AppConfig
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
-from pipeline.packed import unpack
+from pipeline.packed import Packed, unpack
 from pipeline.plan import SourcePlan, plans
 from pipeline.shard_output import Repartitioner, closed_windows
+from pipeline.shard_state import META, Meta, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
-from tables.keys import NEVER
-from tables.slab import Slab, SlabError, decode_slab, encode_slab
-
-META = b"meta"
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """The slab that holds where a shard stands.
-
-    Args:
-        position: Offset of the next record to apply.
-        head_ms: Newest event time seen.
-        closed_ms: Event time up to which windows were closed.
-        origins: Clock of each partition that feeds a repartitioned one.
-        definitions: Version of each table and detector, by name.
-        counts: Records, late ones, rejects, evicted and expired keys since the state began.
-    """
-
-    position: int
-    head_ms: int
-    closed_ms: int
-    origins: dict[int, int]
-    definitions: dict[str, str]
-    counts: dict[str, int]
+from tables.slab import SlabError
 
 
 class Shard:
@@ -70,6 +46,7 @@ class Shard:
         self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0)
         self._keyed = {agent.by: KeyedAgent(agent) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
+        self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
         self._repartitioner = Repartitioner(plan.repartitions)
         self._fed: set[str] = set()
         self._gone: set[bytes] = set()
@@ -90,9 +67,7 @@ class Shard:
         """Apply a chunk; what it gave."""
         output = Output()
         if self.plan.repartitioned:
-            for at, value in enumerate(chunk.values):
-                packed = unpack(value)
-                positions = np.full(len(packed.batch), chunk.offsets[at])
+            for packed, positions in self._packed(chunk):
                 for origin in np.unique(packed.batch.partition).tolist():
                     self._clock.arrived(origin, int(packed.stream_ms[packed.batch.partition == origin].max()))
                 self._apply(packed.batch, positions, packed.stream_ms, output)
@@ -117,9 +92,7 @@ class Shard:
     def remember(self, chunk: Chunk) -> None:
         """Take records from before the position, for evidence only."""
         if self.plan.repartitioned:
-            for at, value in enumerate(chunk.values):
-                packed = unpack(value)
-                positions = np.full(len(packed.batch), chunk.offsets[at])
+            for packed, positions in self._packed(chunk):
                 for agent in self._keyed.values():
                     agent.remember(packed.batch, positions, packed.stream_ms)
             return
@@ -127,6 +100,26 @@ class Shard:
         own_ms = np.maximum.accumulate(batch.time_ms)
         for agent in self._keyed.values():
             agent.remember(batch, batch.offsets, own_ms)
+
+    def _packed(self, chunk: Chunk) -> Iterator[tuple[Packed, Int64]]:
+        """Rows of the chunk's records, and the offset at which each row stands.
+
+        Windows close between records, so that with tumbling tables each record is a batch of its own. Without them all
+        rows of a chunk are one batch, which costs less.
+        """
+        records = [unpack(value) for value in chunk.values]
+        positions = [np.full(len(packed.batch), at) for packed, at in zip(records, chunk.offsets, strict=True)]
+        if self._tumbling or len(records) == 1:
+            yield from zip(records, positions, strict=True)
+        elif records:
+            yield (
+                Packed(
+                    batch=joined([packed.batch for packed in records]),
+                    stream_ms=np.concatenate([packed.stream_ms for packed in records]),
+                    late=np.concatenate([packed.late for packed in records]),
+                ),
+                np.concatenate(positions),
+            )
 
     def _apply(self, batch: Batch, positions: Int64, own_ms: Int64 | None, output: Output) -> None:
         if not len(batch):
@@ -210,7 +203,7 @@ class Shard:
             for name, slab in agent.group.take_dirty(self.position).items():
                 slabs[f"by/{by}/{name}".encode()] = slab
         for name in sorted(self._fed):
-            slabs[self._series_key(name)] = _encode_series(self._series[name], self.position)
+            slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
         self._fed.clear()
         self.counts["evicted"] = sum(agent.group.evicted for agent in self._keyed.values())
         self.counts["expired"] = sum(agent.group.expired for agent in self._keyed.values())
@@ -251,7 +244,7 @@ class Shard:
         known = {self._series_key(name): name for name in self._series}
         for key, slab in slabs.items():
             if key in known:
-                self._series[known[key]].restore(_decode_series(slab))
+                self._series[known[key]].restore(decode_series(slab))
             elif key.startswith(b"detector/") or (
                 key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed
             ):
@@ -269,25 +262,6 @@ class Shard:
 
     def _series_key(self, name: str) -> bytes:
         return f"detector/{name}@{self._series[name].spec.version}".encode()
-
-
-def read_meta(slabs: Mapping[bytes, bytes]) -> Meta:
-    """Where the shard stood that wrote these slabs; a fresh one if there are none."""
-    if META not in slabs:
-        return Meta(0, NEVER, NEVER, {}, {}, {})
-    return msgspec.json.decode(slabs[META], type=Meta)
-
-
-def _encode_series(agent: SeriesAgent, applied: int) -> bytes:
-    state = agent.state()
-    arrays: dict[str, NDArray[Any]] = {name: column for name, column in state.items() if isinstance(column, np.ndarray)}
-    lists = {name: column for name, column in state.items() if not isinstance(column, np.ndarray)}
-    return encode_slab(Slab(applied=applied, arrays=arrays, extra=lists))
-
-
-def _decode_series(data: bytes) -> dict[str, Any]:
-    slab = decode_slab(data)
-    return {**slab.arrays, **slab.extra}
 
 
 def build_shard(config: AppConfig, source: TopicPartition) -> Shard:

@@ -14,7 +14,7 @@ from agents.keyed import KeyedAgent
 from pipeline.config.model import AppConfig
 from pipeline.log.api import Log
 from pipeline.plan import SourcePlan, plans, state_topic
-from pipeline.shard import META, Meta, read_meta
+from pipeline.shard_state import META, Meta, read_meta
 from tables.keys import NEVER
 from tables.spec import TableSpec
 from tables.table import WindowTable
