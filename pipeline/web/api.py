@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 
 from pipeline.errors import UsageError
 from pipeline.views import TableView
+from pipeline.web.auth import current_user
 from pipeline.web.columns import ColumnInfo, columns_of
 from pipeline.web.overview import glance
 from pipeline.web.query import TableQuery, parse_condition, parse_sort, run
@@ -43,7 +44,13 @@ AlertId = Annotated[str, Path(description="Id of an alert, 32 hexadecimal digits
 
 def build_api(model: ReadModel) -> APIRouter:
     """The endpoints over a read model."""
-    router = APIRouter(prefix="/api", responses=_ERRORS)
+    router = APIRouter(prefix="/api", responses=_ERRORS, dependencies=[Depends(current_user)])
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def read_openapi(request: Request) -> dict[str, Any]:
+        described: dict[str, Any] = request.app.openapi()
+        return described
+
     _add_tables(router, model)
     _add_alerts(router, model)
     _add_log(router, model)

@@ -40,9 +40,9 @@ def wall_clock_ms() -> int:
 def build_app(
     config: AppConfig, log: Log, *, host: str = "127.0.0.1", clock_ms: Callable[[], int] = wall_clock_ms
 ) -> FastAPI:
-    """The application: pages, JSON API, and the read model that follows ``log`` while it is served.
+    """Pages and JSON API, and the read model that follows ``log`` while they are served.
 
-    Pages hang on NiceGUI, which has one application a process: build one a process if its pages are to be served.
+    Pages hang on NiceGUI, which has one application a process: call it once a process.
 
     Args:
         config: The streamgauge application to show.
@@ -52,29 +52,9 @@ def build_app(
         clock_ms: Wall clock, Unix ms.
     """
     model = ReadModel(config, log, clock_ms=clock_ms)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        model.start()
-        yield
-        await model.stop()
-
-    app = FastAPI(
-        title=f"streamgauge: {config.name}",
-        description="Windowed tables, alerts, lag and topics of one application, read from its log.",
-        version="1",
-        openapi_url="/api/openapi.json",
-        docs_url=None,  # FastAPI's own page loads its scripts from the internet; /api is drawn here
-        redoc_url=None,
-        lifespan=lifespan,
-    )
-    app.state.model = model
-    if host in LOOPBACK:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    app.include_router(build_api(model), dependencies=[Depends(current_user)])
-    app.include_router(build_pages(model, app), dependencies=[Depends(current_user)])
+    app = build_api_app(model, host=host)
+    app.include_router(build_pages(model, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    add_handlers(app, model)
     ui.run_with(
         app,
         title="streamgauge",
@@ -87,9 +67,34 @@ def build_app(
     return app
 
 
+def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
+    """The JSON API alone, over a read model that is followed while the application is served."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        model.start()
+        yield
+        await model.stop()
+
+    app = FastAPI(
+        title=f"streamgauge: {model.config.name}",
+        description="Windowed tables, alerts, lag and topics of one application, read from its log.",
+        version="1",
+        openapi_url=None,  # served with the endpoints, so that it asks who it is as they do
+        docs_url=None,  # FastAPI's own page loads its scripts from the internet; /api is drawn here
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    if host in LOOPBACK:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.include_router(build_api(model))
+    add_handlers(app, model)
+    return app
+
+
 def build_pages(model: ReadModel, app: FastAPI) -> APIRouter:
     """The pages over a read model."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(current_user)])
 
     @router.page("/")
     def overview() -> None:

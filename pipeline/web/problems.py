@@ -64,5 +64,6 @@ def _wants_json(request: Request) -> bool:
 
 def _sentence(error: dict[str, object]) -> str:
     place = error.get("loc")
-    name = place[-1] if isinstance(place, tuple) and place else "request"
+    names = [part for part in place if isinstance(part, str)] if isinstance(place, tuple) else []
+    name = names[-1] if names else "request"
     return f"{name}: {str(error.get('msg')).removesuffix('.').lower()}, got {error.get('input')!r}"

@@ -1,0 +1,44 @@
+"""A real log, filled by the payments generator and a real worker."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from agents.events import Outgoing, Records
+from load import PaymentsConfig, PaymentsLoad
+from pipeline.config import load_config
+from pipeline.log import Log
+from pipeline.plan import topic_specs
+from pipeline.worker import build_app, serve
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "payments.toml"
+SPAN_MS = 40_000
+RATE_PER_S = 150
+MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
+
+
+def example(url):
+    """The payments example on another log."""
+    return replace(load_config(EXAMPLE), log=url)
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+async def produce(log: Log, config):
+    """Create the topics and append the last ``SPAN_MS`` of payments with fraud in it, and some malformed records."""
+    for spec in topic_specs(config):
+        await log.create_topic(spec)
+    start_ms = now_ms() - SPAN_MS
+    load = PaymentsLoad(PaymentsConfig(rate_per_s=RATE_PER_S, seed=7, start_ms=start_ms, accounts=400, merchants=60))
+    payments = [outgoing for outgoing in load.until(start_ms + SPAN_MS) if outgoing.topic == "payments"]
+    await log.append([*payments, Outgoing("payments", 0, Records(values=MALFORMED))])
+
+
+async def fill(log: Log, config):
+    """Let a real worker process everything that is there."""
+    await produce(log, config)
+    code = await serve(build_app(config, log, name="test"), asyncio.Event(), until_idle=True)
+    assert code == 0

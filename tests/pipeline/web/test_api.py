@@ -1,0 +1,322 @@
+"""The JSON API over a real log that a real worker has filled."""
+
+import asyncio
+import math
+
+import httpx
+import pytest
+from fastapi import HTTPException
+
+from agents.events import Outgoing, Records, TopicPartition
+from pipeline.alerts import decode_alert
+from pipeline.log import open_log
+from pipeline.web.app import build_api_app, build_pages
+from pipeline.web.auth import current_user
+from pipeline.web.read_model import ReadModel
+from tests.pipeline.web.filled import MALFORMED, example, fill, now_ms
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A filled log."""
+    url = f"local://{tmp_path_factory.mktemp('log')}/events.db"
+
+    async def work():
+        log = open_log(url)
+        await fill(log, example(url))
+        await log.close()
+
+    asyncio.run(work())
+    return url
+
+
+class Api:
+    """What the API says, after the read model was brought up to date."""
+
+    def __init__(self, model, client):
+        self.model = model
+        self._client = client
+
+    async def get(self, path, *, status=200, **params):
+        answer = await self._client.get(f"/api{path}", params=params)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def on_api(url):
+    """Runs ``work(api)`` over the filled log."""
+
+    def run(work, at=url):
+        async def opened():
+            log = open_log(at)
+            try:
+                model = ReadModel(example(at), log, clock_ms=now_ms)
+                await model.refresh()
+                transport = httpx.ASGITransport(build_api_app(model))
+                async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                    return await work(Api(model, client))
+            finally:
+                await log.close()
+
+        return asyncio.run(opened())
+
+    return run
+
+
+def test_tables_are_those_of_the_configuration_and_of_health(on_api):
+    """Every table is listed with its window, its columns and how far each partition is behind."""
+
+    async def work(api):
+        tables = {table["name"]: table for table in await api.get("/tables")}
+        assert {*api.model.config.tables, "health_1s", "health_10s", "health_1m"} == set(tables)
+        account = tables["account_10m"]
+        assert account["window"] == {"kind": "sliding", "size_ms": 600_000, "pane_ms": 10_000, "grace_ms": 30_000}
+        assert [column["name"] for column in account["columns"]][:2] == ["n", "spent"]
+        assert [part["partition"] for part in account["freshness"]] == [0, 1, 2, 3]
+        assert [part["behind"] for part in account["freshness"]] == [0, 0, 0, 0]
+        assert account["keys"] > 100
+        kinds = {column["name"]: column["kind"] for column in tables["merchant_10m"]["columns"]}
+        assert kinds["start"] == "time"
+
+    on_api(work)
+
+
+def test_rows_add_up_to_what_was_appended(on_api):
+    """Over all pages of all partitions each account stands once, and the counts make up every accepted record."""
+
+    async def work(api):
+        rows, offset = [], 0
+        while offset is not None:
+            page = await api.get("/tables/account_10m", sort="-n", offset=offset, limit=37)
+            rows += page["rows"]
+            offset = page["next_offset"]
+        assert len(rows) == page["total"] == len({row["key"] for row in rows})
+        counts = [row["values"]["n"] for row in rows]
+        assert counts == sorted(counts, reverse=True)
+        appended = sum(topic.records for name, topic in api.model.topics.items() if name == "payments")
+        late = sum(topic.records for name, topic in api.model.topics.items() if name == "payments.late")
+        assert sum(counts) == appended - len(MALFORMED) - late
+
+    on_api(work)
+
+
+def test_filter_and_sort_are_done_by_the_server(on_api):
+    """Words, comparisons and the partition narrow what is counted as matching."""
+
+    async def work(api):
+        everything = await api.get("/tables/account_10m", limit=1_000)
+        key = everything["rows"][3]["key"]
+        found = await api.get("/tables/account_10m", q=key.upper())
+        assert key in [row["key"] for row in found["rows"]]
+        busy = await api.get("/tables/account_10m", where=["n>=12", "spent>1k"], sort="key", limit=1_000)
+        expected = [r for r in everything["rows"] if r["values"]["n"] >= 12 and r["values"]["spent"] > 1_000]
+        assert [row["key"] for row in busy["rows"]] == sorted(row["key"] for row in expected)
+        assert busy["matching"] == len(expected) > 0
+        part = await api.get("/tables/account_10m", partition=2, limit=1_000)
+        assert {row["partition"] for row in part["rows"]} == {2}
+
+    on_api(work)
+
+
+def test_health_tables_show_quantiles(on_api):
+    """A histogram is given as p50, p95, p99 and max, in order; ``/health`` is for health tables only."""
+
+    async def work(api):
+        page = await api.get("/health/health_1m")
+        rows = {row["key"]: row["values"] for row in page["rows"] if row["values"]["records"]}
+        assert any(key.startswith("payments/") for key in rows)
+        for values in rows.values():
+            parts = [values[f"append_processed.{part}"] for part in ("p50", "p95", "p99", "max")]
+            assert parts == sorted(parts)
+        await api.get("/health/account_10m", status=404)
+
+    on_api(work)
+
+
+def test_alerts_are_those_on_the_topic(on_api):
+    """Page by page the API gives every alert of the topic once, newest detected first, with all its fields."""
+
+    async def work(api):
+        chunks = await api.model.log.fetch(
+            {TopicPartition("alerts", p): 0 for p in api.model.topics["alerts"].partitions}, max_bytes=1 << 26
+        )
+        written = {alert["id"]: alert for chunk in chunks for alert in map(decode_alert, chunk.values)}
+        got, cursor = [], None
+        while True:
+            page = await api.get("/alerts", limit=7, **({"cursor": cursor} if cursor else {}))
+            got += page["alerts"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert {alert["id"]: alert for alert in got} == written
+        assert len(got) == len(written) > 3
+        times = [alert["detected_ms"] for alert in got]
+        assert times == sorted(times, reverse=True)
+        one = got[0]
+        assert await api.get(f"/alerts/{one['id']}") == one
+        same_rule = await api.get("/alerts", rule=one["rule"], limit=1_000)
+        assert {alert["rule"] for alert in same_rule["alerts"]} == {one["rule"]}
+        severe = await api.get("/alerts", severity=["high", "critical"], limit=1_000)
+        assert {alert["severity"] for alert in severe["alerts"]} <= {"high", "critical"}
+        searched = await api.get("/alerts", q=one["key"])
+        assert one["id"] in [alert["id"] for alert in searched["alerts"]]
+
+    on_api(work)
+
+
+def test_lag_topics_and_status(on_api):
+    """After everything was processed no partition lags; topics show their bounds; the status is one sentence."""
+
+    async def work(api):
+        lag = {(row["topic"], row["partition"]): row for row in await api.get("/lag")}
+        for partition in range(4):
+            row = lag["payments", partition]
+            assert (row["lag_ms"], row["lag_records"], row["status"]) == (0, 0, "OK")
+        topics = {topic["name"]: topic for topic in await api.get("/topics")}
+        assert topics["payments"]["partitions"][0]["end"] == lag["payments", 0]["committed"]
+        status = await api.get("/status")
+        assert (status["state"], status["problem"], status["workers"]) == ("warning", None, [])
+        assert status["sentence"].startswith("No worker is running")
+        assert f"-c {api.model.config.source}" in status["sentence"]
+
+    on_api(work)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/tables/nope", "there is no table 'nope'; there are: account_10m"),
+        ("/health/nope", "there is no health table 'nope'"),
+        ("/alerts/nope", "there is no alert 'nope'"),
+        ("/nope", "there is no endpoint /api/nope"),
+        ("/tables/account_10m/nope", "there is no endpoint"),
+    ],
+)
+def test_what_does_not_exist_is_404(on_api, path, sentence):
+    """A sentence says what is missing, as problem details."""
+
+    async def work(api):
+        problem = await api.get(path, status=404)
+        assert problem["status"] == 404
+        assert sentence in problem["detail"]
+
+    on_api(work)
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "sentence"),
+    [
+        ("/tables/account_10m", {"limit": 0}, "limit: input should be greater than or equal to 1, got '0'"),
+        ("/tables/account_10m", {"limit": 1_001}, "limit: input should be less than or equal to 1000"),
+        ("/tables/account_10m", {"offset": -1}, "offset: "),
+        ("/tables/account_10m", {"offset": "x"}, "offset: input should be a valid integer"),
+        ("/tables/account_10m", {"partition": 1 << 80}, "partition: "),
+        ("/tables/account_10m", {"sort": "spnt"}, "no column 'spnt'; did you mean 'spent'?"),
+        ("/tables/account_10m", {"where": "n>"}, "'n>' is no comparison"),
+        ("/tables/account_10m", {"where": "key>1"}, "the key can't be compared"),
+        ("/alerts", {"severity": "awful"}, "severity: input should be 'info', 'low'"),
+        ("/alerts", {"cursor": "gone"}, "cursor: alert 'gone' is not kept any more"),
+    ],
+)
+def test_wrong_parameters_are_422(on_api, path, params, sentence):
+    """Each wrong parameter is named with what was found and what is allowed."""
+
+    async def work(api):
+        problem = await api.get(path, status=422, **params)
+        assert sentence in problem["detail"]
+
+    on_api(work)
+
+
+def test_foreign_host_names_are_refused(url):
+    """On a loopback address only its own names are answered to, so that no site can reach it by a name of its own."""
+
+    async def work():
+        log = open_log(url)
+        transport = httpx.ASGITransport(build_api_app(ReadModel(example(url), log, clock_ms=now_ms)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+            assert (await client.get("/api/status")).status_code == 400
+        await log.close()
+
+    asyncio.run(work())
+
+
+def test_every_endpoint_and_page_asks_who_it_is(on_api):
+    """When ``current_user`` refuses, nothing answers: no endpoint, no page, not even the description of the API."""
+
+    async def work(api):
+        app = build_api_app(api.model)
+        app.include_router(build_pages(api.model, app))
+        app.dependency_overrides[current_user] = refuse
+        described = app.openapi()["paths"]
+        assert len(described) == 8
+        pages = ["/", "/tables", "/tables/account_10m", "/alerts", "/alerts/x", "/api"]
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for path in ["/api/openapi.json", *pages, *described]:
+                assert (await client.get(path)).status_code == 401, path
+
+    on_api(work)
+
+
+async def refuse():
+    raise HTTPException(401, "who are you?")
+
+
+def test_openapi_describes_answers_and_errors(on_api):
+    """Each endpoint is described with its answer and its 404 and 422."""
+
+    async def work(api):
+        for path, methods in (await api.get("/openapi.json"))["paths"].items():
+            answers = methods["get"]["responses"]
+            assert {"200", "404", "422"} <= set(answers), path
+            assert answers["200"]["content"]["application/json"]["schema"], path
+            assert methods["get"]["description"], path
+
+    on_api(work)
+
+
+def test_an_empty_log_is_no_error(on_api, tmp_path):
+    """Before anything exists lists are empty and the status says what to start."""
+
+    async def work(api):
+        assert await api.get("/alerts") == {"alerts": [], "next_cursor": None}
+        assert await api.get("/lag") == []
+        assert (await api.get("/tables/account_10m"))["rows"] == []
+        status = await api.get("/status")
+        assert status["state"] == "waiting"
+        assert "streamgauge load payments" in status["sentence"]
+
+    on_api(work, at=f"local://{tmp_path}/empty.db")
+
+
+def test_garbage_on_the_alerts_topic_hides_nothing(tmp_path, on_api):
+    """A record that is no alert is counted and passed over."""
+    url = f"local://{tmp_path}/log.db"
+
+    async def prepare():
+        log = open_log(url)
+        await fill(log, example(url))
+        await log.append([Outgoing("alerts", 0, Records(values=[b"garbage", None, b"{}"]))])
+        await log.close()
+
+    asyncio.run(prepare())
+
+    async def work(api):
+        assert (await api.get("/status"))["unreadable"] == 3
+        assert (await api.get("/alerts"))["alerts"]
+
+    on_api(work, at=url)
+
+
+def test_numbers_are_finite_json(on_api):
+    """What has no value is null: JSON has no NaN."""
+
+    async def work(api):
+        rows = (await api.get("/health/health_1m", limit=1_000))["rows"]
+        values = [value for row in rows for value in row["values"].values()]
+        assert None in values
+        assert all(value is None or math.isfinite(value) for value in values)
+
+    on_api(work)
