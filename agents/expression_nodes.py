@@ -9,6 +9,7 @@ costs nothing: whole and text columns run exactly the operations that two-valued
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -201,22 +202,28 @@ def negation(operand: Truth, text: str) -> Truth:
     return Truth(text=text, true=operand.false, false=operand.true)
 
 
-def _combine(apply: Callable[[Any, Any], Any], parts: Sequence[Evaluator]) -> Evaluator:
+def _every(parts: Sequence[Evaluator]) -> Evaluator:
     def evaluate(frame: Frame) -> Any:
         result = parts[0](frame)
         for part in parts[1:]:
-            result = apply(result, part(frame))
+            if not result.any():  # rare conditions in front spare the scores behind them
+                break
+            result = result & part(frame)
         return result
 
     return evaluate
+
+
+def _some(parts: Sequence[Evaluator]) -> Evaluator:
+    return lambda frame: reduce(operator.or_, (part(frame) for part in parts))
 
 
 def conjunction(parts: Sequence[Truth], text: str) -> Truth:
     """All of ``parts``: false as soon as one is false, however unknown the others are."""
     return Truth(
         text=text,
-        true=_combine(operator.and_, [part.true for part in parts]),
-        false=_combine(operator.or_, [part.false for part in parts]),
+        true=_every([part.true for part in parts]),
+        false=_some([part.false for part in parts]),
     )
 
 
@@ -224,8 +231,8 @@ def disjunction(parts: Sequence[Truth], text: str) -> Truth:
     """Any of ``parts``: true as soon as one is true, however unknown the others are."""
     return Truth(
         text=text,
-        true=_combine(operator.or_, [part.true for part in parts]),
-        false=_combine(operator.and_, [part.false for part in parts]),
+        true=_some([part.true for part in parts]),
+        false=_every([part.false for part in parts]),
     )
 
 
