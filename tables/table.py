@@ -80,7 +80,8 @@ class WindowTable:
             live[start:stop] = ~late[start:stop] & (panes[start:stop] >= self._oldest)
             self._take(arrivals, panes, np.flatnonzero(live[start:stop]) + start, columns)
         for measure in self._wanted:
-            columns.setdefault(measure.name, np.full(n, np.nan))
+            if measure.name not in columns:
+                columns[measure.name] = np.full(n, np.nan)
         return Trailing(live, columns, self._window_start_ms(arrivals.head_ms, panes))
 
     def close(self, now_ms: int) -> None:

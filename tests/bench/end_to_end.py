@@ -34,7 +34,8 @@ class Run:
     alerts: int
 
 
-async def _fill(log: Log, payments: Payments) -> None:
+async def _fill(url: str, payments: Payments) -> None:
+    log = open_log(url)
     for spec in topic_specs(config("")):
         await log.create_topic(spec)
     for start in range(0, max(map(len, payments.values.values())), _BATCH):
@@ -44,6 +45,7 @@ async def _fill(log: Log, payments: Payments) -> None:
             if start < len(values)
         ]
         await log.append(batch)
+    await log.close()
 
 
 async def _position(log: Log) -> int:
@@ -51,39 +53,34 @@ async def _position(log: Log) -> int:
     return sum(at.offset for source, at in committed.items() if source.topic == "payments")
 
 
-async def _watch(log: Log, total: int) -> float:
-    """Records a second from the first commit on."""
-    while not (first := await _position(log)):
-        await asyncio.sleep(_LOOK_S)
-    began = time.perf_counter()
-    while (now := await _position(log)) < total:
-        await asyncio.sleep(_LOOK_S)
-    return (now - first) / (time.perf_counter() - began)
-
-
-async def _measure(payments: Payments, folder: Path) -> Run:
-    url = f"local://{folder / 'bench.db'}"
+async def _watch(url: str, total: int) -> tuple[float, int]:
+    """Records a second from the first commit on, and alerts at the end."""
     log = open_log(url)
-    await _fill(log, payments)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli.main", "worker", "--until-idle", "-c", str(EXAMPLE)],
-        env={**os.environ, "STREAMGAUGE_APP__LOG": url},
-        preexec_fn=lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}),
-    )
     try:
-        per_s = await _watch(log, len(payments))
-        _, status, usage = os.wait4(worker.pid, 0)
-        if status:
-            raise RuntimeError(f"the worker ended with status {status}")
-        alerts = sum(info.end for info in (await log.partitions("alerts")).values())
+        first, began = 0, 0.0
+        while (now := await _position(log)) < total:
+            if now and not first:
+                first, began = now, time.perf_counter()
+            await asyncio.sleep(_LOOK_S)  # another process commits: there is no event to wait for
+        per_s = (now - first) / (time.perf_counter() - began)
+        return per_s, sum(info.end for info in (await log.partitions("alerts")).values())
     finally:
-        if worker.poll() is None:
-            worker.kill()
         await log.close()
-    return Run(per_s, (usage.ru_utime + usage.ru_stime) / len(payments) * 1e6, alerts)
 
 
 def run(payments: Payments) -> Run:
     """Fill a fresh log, let a worker on one core catch up, and say how fast it went."""
     with tempfile.TemporaryDirectory(prefix="streamgauge-bench-") as folder:
-        return asyncio.run(_measure(payments, Path(folder)))
+        url = f"local://{Path(folder) / 'bench.db'}"
+        asyncio.run(_fill(url, payments))
+        command = [sys.executable, "-m", "pipeline.cli.main", "worker", "--until-idle", "-c", str(EXAMPLE)]
+        worker = subprocess.Popen(command, env={**os.environ, "STREAMGAUGE_APP__LOG": url}, stderr=subprocess.DEVNULL)
+        try:
+            os.sched_setaffinity(worker.pid, {max(os.sched_getaffinity(0))})
+            per_s, alerts = asyncio.run(_watch(url, len(payments)))
+            _, status, usage = os.wait4(worker.pid, 0)
+        finally:
+            worker.kill()
+        if status:
+            raise RuntimeError(f"the worker ended with status {status}")
+    return Run(per_s, (usage.ru_utime + usage.ru_stime) / len(payments) * 1e6, alerts)

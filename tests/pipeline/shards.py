@@ -11,10 +11,8 @@ from pipeline.config.model import AppConfig
 from pipeline.shard import Shard, build_shard
 from tables.spec import Measure, TableSpec, Window
 
-FIELDS = {
-    name: Field(name=name, type=kind)
-    for name, kind in {"id": "str", "account": "str", "merchant": "str", "country": "str", "ts": "int", "cents": "int"}.items()
-}
+TYPES = {"id": "str", "account": "str", "merchant": "str", "country": "str", "ts": "int", "cents": "int"}
+FIELDS = {name: Field(name=name, type=kind) for name, kind in TYPES.items()}
 PAYMENTS = StreamSpec(name="payments", topic="payments", partitions=2, key="account", time="ts", id="id", fields=FIELDS)
 
 
@@ -24,9 +22,12 @@ def app(**changes) -> AppConfig:
     tumbling = Window(kind="tumbling", size_ms=300, pane_ms=300, grace_ms=50)
     count, spent = Measure(name="n", kind="count"), Measure(name="spent", kind="sum", input="cents")
     tables = [
-        TableSpec(name="recent", stream="payments", by="account", window=sliding, measures=(count, spent), ttl_ms=10**6),
-        TableSpec(name="windows", stream="payments", by="account", window=tumbling, measures=(count, spent), ttl_ms=10**6),
-        TableSpec(name="shops", stream="payments", by="merchant", window=tumbling, measures=(count, spent), ttl_ms=10**6),
+        TableSpec(name=name, stream="payments", by=by, window=window, measures=(count, spent), ttl_ms=10**6)
+        for name, by, window in (
+            ("recent", "account", sliding),
+            ("windows", "account", tumbling),
+            ("shops", "merchant", tumbling),
+        )
     ]
     rules = [
         RuleSpec(name="busy", table="recent", when="n >= 4 and cents > 0", severity="low", cooldown_ms=200),

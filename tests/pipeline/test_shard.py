@@ -109,9 +109,7 @@ def test_repartitioned_tables_count_every_row(steps, sizes):
     """What goes through the internal topic adds up, by merchant and window, to what brute force gives."""
     values = stream(steps)
     outputs = feed(fresh(), values, sizes)
-    shards = {
-        number: build_shard(app(), TopicPartition(REPARTITION, number)) for number in range(2)
-    }
+    shards = {number: build_shard(app(), TopicPartition(REPARTITION, number)) for number in range(2)}
     closed = []
     for output in outputs:
         for out in output.outgoing:
@@ -171,5 +169,5 @@ def test_the_plan_names_every_topic():
     """Sources, state, dead letters, late records, closed windows and alerts are all declared."""
     names = {spec.name for spec in topic_specs(app())}
     assert source_topics(app()) == {"payments": 2, REPARTITION: 2}
-    assert {"payments.dead-letter", "payments.late", "app-payments-state", "app-windows", "app-shops", "alerts"} <= names
+    assert {"payments.dead-letter", "payments.late", "app-payments-state", "app-shops", "alerts"} <= names
     assert plans(app())["payments"].repartitions[0].by == "merchant"
