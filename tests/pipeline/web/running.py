@@ -1,0 +1,86 @@
+"""Processes and a browser for the page tests."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+
+ROOT = Path(__file__).parents[3]
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextlib.contextmanager
+def process(what, url):
+    """A process of the product, ended by SIGTERM; says so if it does not end well."""
+    command = [sys.executable, "-m", "tests.pipeline.web.process", what, url]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        output, errors = running.communicate(timeout=30)
+        assert running.returncode == 0, output + errors
+
+
+@contextlib.contextmanager
+def web(url):
+    """The address of a web view."""
+    with process("web", url) as running:
+        line = running.stdout.readline()
+        assert line.startswith("web view: http://127.0.0.1:"), line + running.stderr.read()
+        yield line.removeprefix("web view: ").strip().rstrip("/")
+
+
+def need_chromium():
+    """Skip without Debian's browser, except where CI has to have it."""
+    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
+    if missing:
+        reason = f"{' and '.join(missing)} missing: apt-get install chromium chromium-driver"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def browser(profile, *, phone=False):
+    """Headless Chromium with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1280,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    if phone:
+        metrics = {"width": 390, "height": 844, "pixelRatio": 2, "touch": True}
+        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def requested(driver):
+    """Addresses that the browser asked for since the last call; its own pages and inlined data are none."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    urls = [
+        message["params"].get("request", message["params"])["url"]
+        for message in messages
+        if message["method"] in {"Network.requestWillBeSent", "Network.webSocketCreated"}
+    ]
+    return [url for url in urls if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))]
