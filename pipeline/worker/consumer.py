@@ -40,6 +40,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._fetching = Fetching(self._log, self._keeper, self.feed)
         self._owned: set[TP] | None = None
         self._partitions: dict[str, int] = {}
+        self._staying: asyncio.Future[None] | None = None
         self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``
 
     # ---- membership, which Faust leaves to aiokafka's coordinator
@@ -54,7 +55,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         if joined:
             self._membership.wake_up()
         else:
-            self.add_future(self._stay())
+            self._staying = self.add_future(self._stay())
 
     async def _stay(self) -> None:
         try:
@@ -64,7 +65,9 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
 
     async def _own(self, fences: list[Fence]) -> None:
         owned = {TP(*fence.source) for fence in fences}
-        if owned != self._owned and not self.should_stop:
+        if self.should_stop:
+            return
+        if owned != self._owned:
             await self._rebalance(owned)
         self._keeper.assign(fences)
 
@@ -129,6 +132,9 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         await super().on_stop()
         await self._keeper.release(list(self._keeper.units), timeout_s=self._membership.ttl_ms / 1000)
         await self._keeper.close()
+        if self._staying is not None:  # a sign of life after leaving would be a return
+            self._staying.cancel()
+            await asyncio.wait([self._staying])
         await self._membership.leave()
 
     # ---- positions
