@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -51,11 +52,14 @@ def driver(address, tmp_path_factory):
 
 
 def until(driver, condition):
-    return WebDriverWait(driver, WAIT_S, poll_frequency=0.1).until(lambda _: condition())
+    wait = WebDriverWait(driver, WAIT_S, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
+    return wait.until(lambda _: condition())
 
 
 def texts(driver, css):
-    return [element.text for element in driver.find_elements(By.CSS_SELECTOR, css)]
+    """Texts of all elements at one moment."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText.trim())"
+    return driver.execute_script(script, css)
 
 
 def calm(driver, address):
