@@ -41,6 +41,7 @@ class Oracle:
         for other in mine:
             first_of.setdefault(other["device"], other["ts"])
         baseline = mine[0]["device"]
+        fractions = [r["fraction"] for r in inside if not math.isnan(r["fraction"])]
         before = [r["ts"] for r in self.seen[:-1] if r["key"] == key]
         return {
             "n": len(inside),
@@ -53,4 +54,8 @@ class Oracle:
             "devices": len({r["device"] for r in inside}),
             "is_new": record["device"] != baseline and first_of[record["device"]] >= start,
             "last_seen": max(before) if before else math.nan,
+            "first_seen": next(r["ts"] for r in self.seen if r["key"] == key),
+            "last": record["value"],
+            "share": sum(fractions),
+            "part": sum(fractions) / len(fractions) if fractions else math.nan,
         }
