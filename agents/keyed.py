@@ -115,6 +115,7 @@ class _Firing:
     slot: int
     window_start_ms: int
     measures: dict[str, Any]
+    scores: dict[str, Any]
 
 
 class KeyedAgent:
@@ -199,6 +200,10 @@ class KeyedAgent:
                     slot=int(stretch.slots[record]),
                     window_start_ms=int(trailing.window_start_ms[record]),
                     measures={name: column[record].item() for name, column in trailing.columns.items()},
+                    scores={
+                        name: score[0].item()
+                        for name, score in rule.condition.scores(_only(record, fields | trailing.columns)).items()
+                    },
                 )
                 found.alerts.append((at, self._alert(rule, firing)))
 
@@ -232,13 +237,18 @@ class KeyedAgent:
 def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
     """What the condition read at the record that fired; NaN, which is no opinion, as ``None``."""
     evidence: dict[str, Any] = {}
-    for name in sorted(rule.condition.measures | {measure.name for measure in rule.condition.hidden}):
-        value = firing.measures[name]
+    read = firing.measures.keys() & (rule.condition.measures | {measure.name for measure in rule.condition.hidden})
+    for name, value in sorted((firing.scores | {name: firing.measures[name] for name in read}).items()):
         evidence[name] = None if isinstance(value, float) and math.isnan(value) else value
     for name in sorted(rule.condition.fields):
         column = firing.batch.columns[name]
         evidence[name] = column[firing.at] if isinstance(column, list) else column[firing.at].item()
     return evidence
+
+
+def _only(record: int, values: Values) -> Values:
+    """Columns of one record."""
+    return {name: column[record : record + 1] for name, column in values.items()}
 
 
 def _traceparent(batch: Batch, at: int) -> str | None:

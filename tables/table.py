@@ -60,8 +60,13 @@ class WindowTable:
         self._head = self._tick = self._first_open = NEVER
         self._tick_ms = window.pane_ms if self._sliding else max(1, window.size_ms // _TICKS_IN_WINDOW)
         self._closed: list[Closed] = []
-        self._wanted = [measure for measure in spec.measures if measure.name in trailing]
-        self._wanted_parts = {part for measure in self._wanted for part in parts_of(measure)}
+        self._wanted = [measure.name for measure in spec.measures if measure.name in trailing]
+        self._measures = [
+            (measure, measure.name in trailing)
+            for measure in spec.measures
+            if measure.name in trailing or measure.kind in ("distinct", "is_new")
+        ]
+        self._wanted_parts = {part for measure, wanted in self._measures for part in parts_of(measure) if wanted}
         self._state = TableState(spec, index, self._n_rows)
 
     # ---- records in -------------------------------------------------------------------------------------------------
@@ -79,9 +84,9 @@ class WindowTable:
             self._advance(int(arrivals.head_ms[start]))
             live[start:stop] = ~late[start:stop] & (panes[start:stop] >= self._oldest)
             self._take(arrivals, panes, np.flatnonzero(live[start:stop]) + start, columns)
-        for measure in self._wanted:
-            if measure.name not in columns:
-                columns[measure.name] = np.full(n, np.nan)
+        for name in self._wanted:
+            if name not in columns:
+                columns[name] = np.full(n, np.nan)
         return Trailing(live, columns, self._window_start_ms(arrivals.head_ms, panes))
 
     def close(self, now_ms: int) -> None:
@@ -141,15 +146,12 @@ class WindowTable:
         at = self._place(arrivals, pane, chosen)
         parts = self._state.add(at, pane, arrivals.inputs, chosen, self._wanted_parts)
         found: NDArray[Any] | None
-        for measure in self.spec.measures:
-            wanted = measure in self._wanted
+        for measure, wanted in self._measures:
             if measure.kind == "distinct":
                 values = arrivals.inputs[str(measure.input)][records]
                 found = self._state.distinct[measure.name].update(at, values, pane, trailing=wanted)
             elif measure.kind == "is_new":
                 found = self._is_new(measure, arrivals, at, pane, records)
-            elif not wanted:
-                continue
             elif measure.kind in ("first_seen", "last_seen"):
                 times = arrivals.first_seen_ms if measure.kind == "first_seen" else arrivals.last_seen_ms
                 found = times[records]
