@@ -43,7 +43,7 @@ class StreamSpec:
         fields: Its typed fields by name; unknown fields of a record are ignored.
         max_ahead_ms: An event time further than this after the append time is absurd, and the record rejected.
         max_bytes: A longer payload is rejected.
-        idle_advance_ms: After so long without records the worker lets event time follow the wall clock; ``None``: never.
+        idle_advance_ms: If set, after so long without records the worker lets event time follow the wall clock.
     """
 
     name: str
