@@ -1,0 +1,70 @@
+"""Lag as rows."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from rich.text import Text
+
+from pipeline.cli.human import NOTHING, number, rate, span
+from pipeline.cli.output import Output, table
+from pipeline.cli.runtime import now_ms, opened
+from pipeline.config import AppConfig
+from pipeline.health import TABLES, LagRow, Status, read_lag, with_measured, with_rates
+from pipeline.log import Log
+from pipeline.plan import source_topics
+from pipeline.views import TableReader
+
+_BETWEEN_LOOKS_S: Final = 1.0
+_MEASURED: Final = TABLES[1]
+_STYLES: Final = {Status.OK: "green", Status.WARN: "yellow"}
+
+
+async def show_lag(config: AppConfig, group: str | None, output: Output, *, rates: bool) -> None:
+    """Show the lag of ``group``, or of all groups."""
+    async with opened(config) as log:
+        topics = sorted(source_topics(config)) if group == config.name else []
+        rows = await read_lag(log, group, now_ms(), topics)
+        if rates:
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+            rows = with_rates(rows, await read_lag(log, group, now_ms(), topics))
+        if config.health and group in (None, config.name):
+            rows = with_measured(rows, config.name, await _measured(config, log))
+    _show(rows, output, group)
+
+
+async def _measured(config: AppConfig, log: Log) -> Any:
+    """What the workers measured; of the tables only those of health are read."""
+    reader = TableReader(log, replace(config, streams={}, tables={}, rules={}, detectors={}))
+    await reader.refresh()
+    return reader.view(_MEASURED)
+
+
+def _show(rows: Sequence[LagRow], output: Output, group: str | None) -> None:
+    one = group is not None
+    shown = table(
+        *([] if one else ["group"]), "topic", ">part", ">end", ">lag", ">waiting", ">in", ">out", ">gone in", "status"
+    )
+    for row in rows:
+        status = Text(row.status.name, style=_STYLES.get(row.status, "bold red"))
+        shown.add_row(
+            *([] if one else [row.group]),
+            row.topic,
+            str(row.partition),
+            number(row.end),
+            number(row.lag_records),
+            span(row.lag_ms) if row.lag_ms else "0",
+            rate(row.produce_per_s),
+            rate(row.consume_per_s),
+            _eta(row),
+            status if row.status == Status.OK else Text.assemble(status, " ", row.reason),
+        )
+    objects = [{**asdict(row), "status": row.status.name} for row in rows]
+    output.rows(shown, objects, nothing="no consumer group has committed anything yet")
+
+
+def _eta(row: LagRow) -> str:
+    if row.lag_records == 0 or row.eta_ms is None:
+        return NOTHING
+    return "never" if row.eta_ms < 0 else span(row.eta_ms)

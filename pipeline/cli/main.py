@@ -1,0 +1,66 @@
+"""The command ``streamgauge``: one file a command, each importing what it runs only when it runs."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import load, tables
+from pipeline.cli.alerts import alerts
+from pipeline.cli.check import check
+from pipeline.cli.consume import consume
+from pipeline.cli.demo import demo
+from pipeline.cli.lag import lag
+from pipeline.cli.produce import produce
+from pipeline.cli.program import EXIT_CODES, Program, tolerate_any_encoding
+from pipeline.cli.topics import topics
+from pipeline.cli.version import version
+from pipeline.cli.web import web
+from pipeline.cli.worker import worker
+
+app = typer.Typer(
+    cls=Program,
+    help="Watch event streams: windowed tables, detectors and alerts, exactly once.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+    end_with_stdin: Annotated[
+        bool, typer.Option("--end-with-stdin", hidden=True, help="End in order when standard input closes.")
+    ] = False,
+) -> None:
+    """Options of every command; ``Program`` looks for ``--debug`` itself."""
+    if end_with_stdin:
+        from pipeline.cli.lifeline import end_with_stdin as watch
+
+        watch()
+
+
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (demo, worker, web),
+    "Look": (alerts, lag, topics),
+    "Records": (produce, consume),
+    "Configuration": (check, version),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(tables.app, name="tables", rich_help_panel="Look")
+app.add_typer(load.app, name="load", rich_help_panel="Records")
+
+
+def main() -> None:
+    """Entry point."""
+    tolerate_any_encoding()
+    app(prog_name="streamgauge")
+
+
+if __name__ == "__main__":
+    main()
