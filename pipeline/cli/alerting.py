@@ -12,7 +12,7 @@ from agents.spec import SEVERITIES, Severity
 from pipeline.alerts import decode_alert
 from pipeline.cli.human import clock, printable
 from pipeline.cli.output import SEVERITY_STYLES, Output
-from pipeline.cli.reading import Record, find_span, read_records
+from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
 from pipeline.errors import StateError, UnknownTopicError, UsageError
@@ -60,7 +60,9 @@ async def show_alerts(config: AppConfig, wanted: AlertFilter, output: Output, *,
     wanted.check(config)
     async with opened(config, create=on) as log:
         topic = config.alerts_topic
-        if topic not in await log.topics():
+        if on:
+            await ensure_topic(config, log, topic)  # a subscriber may come before the first worker
+        elif topic not in await log.topics():
             raise UnknownTopicError(f"there is no topic {topic!r} in {config.log}: has a worker ever run?")
         span = await find_span(log, topic, since, now_ms())
         shown = 0

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from pipeline.cli.human import clock, readable
 from pipeline.cli.output import Output, raw
-from pipeline.cli.reading import Record, find_span, read_records
+from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
 
@@ -16,7 +16,9 @@ async def consume_topic(
     config: AppConfig, topic: str, output: Output, *, start: str, on: bool, partition: int | None, limit: int | None
 ) -> None:
     """Show the records of ``topic`` from ``start``, and with ``on`` those that come; at most ``limit``."""
-    async with opened(config) as log:
+    async with opened(config, create=on) as log:
+        if on:
+            await ensure_topic(config, log, topic)  # a subscriber may come before the first record
         span = await find_span(log, topic, start, now_ms(), partition)
         left = limit
         async for records in read_records(log, topic, span, on=on):

@@ -31,7 +31,7 @@ async def show_lag(config: AppConfig, group: str | None, output: Output, *, rate
             rows = with_rates(rows, await read_lag(log, group, now_ms(), topics))
         if config.health and group in (None, config.name):
             rows = with_measured(rows, config.name, await _measured(config, log))
-    _show(rows, output, group)
+    _show(rows, output, config, group)
 
 
 async def _measured(config: AppConfig, log: Log) -> Any:
@@ -41,7 +41,7 @@ async def _measured(config: AppConfig, log: Log) -> Any:
     return reader.view(_MEASURED)
 
 
-def _show(rows: Sequence[LagRow], output: Output, group: str | None) -> None:
+def _show(rows: Sequence[LagRow], output: Output, config: AppConfig, group: str | None) -> None:
     one = group is not None
     shown = table(
         *([] if one else ["group"]), "topic", ">part", ">end", ">lag", ">waiting", ">in", ">out", ">gone in", "status"
@@ -50,7 +50,7 @@ def _show(rows: Sequence[LagRow], output: Output, group: str | None) -> None:
         status = Text(row.status.name, style=_STYLES.get(row.status, "bold red"))
         shown.add_row(
             *([] if one else [row.group]),
-            row.topic,
+            _short(row.topic, config),
             str(row.partition),
             number(row.end),
             number(row.lag_records),
@@ -62,6 +62,11 @@ def _show(rows: Sequence[LagRow], output: Output, group: str | None) -> None:
         )
     objects = [{**asdict(row), "status": row.status.name} for row in rows]
     output.rows(shown, objects, nothing="no consumer group has committed anything yet")
+
+
+def _short(topic: str, config: AppConfig) -> str:
+    """The name without what each internal topic of the application has in its name, as in the web view."""
+    return topic.removeprefix(f"{config.name}-").removesuffix("-repartition")
 
 
 def _eta(row: LagRow) -> str:

@@ -113,11 +113,11 @@ def replay(
     unpaced: Annotated[bool, typer.Option("--unpaced", help="As fast as the log takes it.")] = False,
     form: OutputFormat = None,
 ) -> None:
-    """Replay recorded data, such as:
+    """Replay recorded data from CSV, NDJSON or NPZ files.
 
-    streamgauge load replay load/samples/nyc_taxi.csv --topic samples --map id=timestamp --map ts=timestamp
-    --map value=value --map series=={name} --speed 36000 --rebase
-    """  # noqa: D415 - the command line is the rest of the sentence
+    For example: streamgauge load replay load/samples/nyc_taxi.csv --topic samples --map id=timestamp --map ts=timestamp
+    --map value=value --map series=={name} --speed 36000 --rebase.
+    """
     from pipeline.cli.loading import ReplayPlan, load_replay
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run_until_stopped

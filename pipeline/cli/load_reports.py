@@ -61,7 +61,7 @@ def show_summary(output: Output, tally: Tally, *, complete: bool, sent: Sent | N
             [{"type": "summary", "complete": complete, **tally.as_object(), **_delays(tally), **_content(tally, sent)}]
         )
         return
-    shown = table("", ">")
+    shown = table("", "")
     shown.show_header = False
     for name, text in _facts(tally, sent):
         shown.add_row(name, text)

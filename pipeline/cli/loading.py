@@ -8,17 +8,17 @@ from pathlib import Path
 
 from agents.events import Outgoing
 from agents.spec import StreamSpec
-from load import Load, OpenLoop, PaymentsConfig, PaymentsLoad, Replay, ReplayConfig, ReplayError, Together
-from load.cells import CASTS, CellType, TimeUnit
+from load import Load, OpenLoop, PaymentsConfig, PaymentsLoad, Replay, ReplayConfig, Together
+from load.cells import CASTS, TimeUnit
 from pipeline.cli.load_reports import reporting, show_summary
 from pipeline.cli.output import Output
 from pipeline.cli.program import INTERRUPTED
+from pipeline.cli.reading import ensure_topic
 from pipeline.cli.runtime import now_ms, opened
-from pipeline.cli.sending import Tally, clock_ms, ensure_topics, send_all, send_paced
+from pipeline.cli.sending import Tally, clock_ms, send_all, send_paced
 from pipeline.config import AppConfig
-from pipeline.errors import UnknownTopicError, UsageError
-from pipeline.log import Log, TopicSpec
-from pipeline.plan import topic_specs
+from pipeline.errors import UsageError
+from pipeline.log import TopicSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +49,9 @@ async def load_payments(
 ) -> int:
     """Generate payments; the exit code."""
     async with opened(config, create=True) as log:
-        await _prepare(config, log, payments.topic)
-        truth = TopicSpec(name=payments.truth_topic, partitions=1, retention_ms=None)
-        await ensure_topics(log, [truth] if payments.campaigns else [])
+        await ensure_topic(config, log, payments.topic)
+        if payments.campaigns and payments.truth_topic not in await log.topics():
+            await log.create_topic(TopicSpec(name=payments.truth_topic, partitions=1, retention_ms=None))
         load = PaymentsLoad(payments)
         pace = OpenLoop(start_ms=payments.start_ms, wall_ms=clock_ms(), duration_ms=duration_ms)
         tally = Tally(truth_topic=payments.truth_topic)
@@ -69,10 +69,12 @@ async def load_replay(config: AppConfig, plan: ReplayPlan, output: Output, stop:
         UsageError: If a file can't be replayed.
     """
     stream = next((stream for stream in config.streams.values() if stream.topic == plan.topic), None)
+    if stream is not None:
+        _check_mapping(plan, stream)
     try:
         replays = [Replay(_replay_config(plan, path, stream)) for path in plan.files]
         async with opened(config, create=True) as log:
-            await _prepare(config, log, plan.topic)
+            await ensure_topic(config, log, plan.topic)
             tally = Tally()
             with reporting(output, plan.topic, None) as reporter:
                 if plan.unpaced:
@@ -82,7 +84,7 @@ async def load_replay(config: AppConfig, plan: ReplayPlan, output: Output, stop:
                     load: Load = Together(replays)
                     pace = OpenLoop(start_ms=load.start_ms, wall_ms=clock_ms(), speed=plan.speed)
                     complete = await send_paced(log, load, pace, tally, reporter, stop)
-    except ReplayError as error:
+    except ValueError as error:  # also what the replay says of its settings
         raise UsageError(str(error)) from error
     show_summary(output, tally, complete=complete)
     return 0 if complete else INTERRUPTED
@@ -93,45 +95,31 @@ def _replay_config(plan: ReplayPlan, path: Path, stream: StreamSpec | None) -> R
         field: column.replace("{name}", path.stem) if column.startswith("=") else column
         for field, column in plan.mapping.items()
     }
-    missing = (
-        []
-        if stream is None
-        else [field.name for field in stream.fields.values() if not field.optional and field.name not in mapping]
-    )
-    if stream is not None and missing:
-        raise UsageError(
-            f"stream {stream.name!r} needs the fields {', '.join(missing)}: map each to a column, such as "
-            f"--map {missing[0]}=COLUMN, or to a constant with two equals signs, --map {missing[0]}==TEXT"
-        )
-    types: dict[str, CellType] = {}
-    if stream is not None:
-        types = {name: field.type for name, field in stream.fields.items() if name in mapping and field.type in CASTS}
-        types.pop(stream.time, None)
     made = ReplayConfig(
         path=path,
         topic=plan.topic,
         mapping=mapping,
         time="ts" if stream is None else stream.time,
         unit=plan.unit,
-        types=types,
         rebase_ms=now_ms() if plan.rebase else None,
         speed=plan.speed,
     )
-    key = None if stream is None else stream.key
-    return replace(made, key=key) if key in mapping else made
+    if stream is None:
+        return made
+    types = {name: field.type for name, field in stream.fields.items() if name in mapping and name != stream.time}
+    key = stream.key if stream.key in mapping else None
+    return replace(made, key=key, types={name: kind for name, kind in types.items() if kind in CASTS})
 
 
-async def _prepare(config: AppConfig, log: Log, topic: str) -> None:
-    """Make the topic if the configuration has it.
+def _check_mapping(plan: ReplayPlan, stream: StreamSpec) -> None:
+    """Refuse a replay whose records would all be rejected.
 
     Raises:
-        UnknownTopicError: If neither the configuration nor the log has it.
+        UsageError: If a field that the stream needs is not mapped.
     """
-    wanted = [spec for spec in topic_specs(config) if spec.name == topic]
-    await ensure_topics(log, wanted)
-    if not wanted:
-        try:
-            await log.partitions(topic)
-        except UnknownTopicError as error:
-            named = ", ".join(sorted(stream.topic for stream in config.streams.values()))
-            raise UnknownTopicError(f"{error}; the configuration has streams on {named}") from error
+    missing = [field.name for field in stream.fields.values() if not field.optional and field.name not in plan.mapping]
+    if missing:
+        raise UsageError(
+            f"stream {stream.name!r} needs the fields {', '.join(missing)}: map each to a column, such as "
+            f"--map {missing[0]}=COLUMN, or to a constant with two equals signs, --map {missing[0]}==TEXT"
+        )

@@ -77,7 +77,7 @@ def table(*columns: str, title: str | None = None) -> Table:
         if column.startswith(">"):
             made.add_column(column[1:], justify="right", no_wrap=True)
         else:
-            made.add_column(column, overflow="fold")
+            made.add_column(column, overflow="fold", min_width=min(12, len(column)))
     return made
 
 

@@ -12,12 +12,10 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import orjson
 
 from agents.events import Outgoing, Records
-from agents.expression import closest
+from pipeline.cli.reading import ensure_topic
 from pipeline.cli.runtime import SIGNALS
 from pipeline.config import AppConfig
-from pipeline.errors import UnknownTopicError
 from pipeline.log import Log, open_log
-from pipeline.plan import topic_specs
 
 _READ_BYTES = 1 << 20
 
@@ -91,24 +89,6 @@ def produce_lines(config: AppConfig, topic: str, lines: BinaryIO, key_field: str
             return _pump(runner, log, topic, lines, key_of)
         finally:
             runner.run(log.close())
-
-
-async def ensure_topic(config: AppConfig, log: Log, topic: str) -> None:
-    """Make a topic of the configuration if it is missing.
-
-    Raises:
-        UnknownTopicError: If it is none of the configuration, and not in the log.
-    """
-    specs = {spec.name: spec for spec in topic_specs(config)}
-    if topic in specs:
-        await log.create_topic(specs[topic])
-        return
-    try:
-        await log.partitions(topic)
-    except UnknownTopicError as error:
-        named = sorted(stream.topic for stream in config.streams.values())
-        close = closest(topic, named) if "did you mean" not in str(error) else ""
-        raise UnknownTopicError(f"{error}; the configuration has streams on {', '.join(named)}{close}") from error
 
 
 def _pump(

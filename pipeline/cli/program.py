@@ -97,7 +97,8 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     text = error.format_message().replace("\n", " ").strip()
     path = "streamgauge" if context is None else context.command_path
-    return f"{text.rstrip('.')}; `{path} --help` says what is allowed"
+    end = "" if text.endswith("?") else ";"
+    return f"{text.rstrip('.')}{end} `{path} --help` says what is allowed"
 
 
 def _discard_output() -> None:

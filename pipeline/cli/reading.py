@@ -8,9 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from agents.events import Chunk, Headers, TopicPartition
+from agents.expression import closest
 from pipeline.cli.options import parse_moment
+from pipeline.config import AppConfig
 from pipeline.errors import UnknownTopicError, UsageError
 from pipeline.log import Log, follow
+from pipeline.plan import topic_specs
 
 _OFFSET: Final = re.compile(r"\d{1,18}")
 
@@ -31,6 +34,24 @@ class Span(NamedTuple):
 
     positions: dict[TopicPartition, int]
     ends: dict[TopicPartition, int]
+
+
+async def ensure_topic(config: AppConfig, log: Log, topic: str) -> None:
+    """Make a topic of the configuration if it is missing.
+
+    Raises:
+        UnknownTopicError: If it is none of the configuration, and not in the log.
+    """
+    specs = {spec.name: spec for spec in topic_specs(config)}
+    if topic in specs:
+        await log.create_topic(specs[topic])
+        return
+    try:
+        await log.partitions(topic)
+    except UnknownTopicError as error:
+        named = sorted(stream.topic for stream in config.streams.values())
+        close = closest(topic, named) if "did you mean" not in str(error) else ""
+        raise UnknownTopicError(f"{error}; the configuration has streams on {', '.join(named)}{close}") from error
 
 
 async def find_span(log: Log, topic: str, start: str, now_ms: int, partition: int | None = None) -> Span:

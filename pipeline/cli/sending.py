@@ -12,7 +12,7 @@ import orjson
 
 from agents.events import Outgoing
 from load import DelayHistogram, Load, OpenLoop
-from pipeline.log import Log, TopicSpec
+from pipeline.log import Log
 
 _REPORT_EVERY_S = 1.0
 
@@ -123,14 +123,6 @@ async def send_all(
                 await log.append(batch)
                 tally.add(batch)
     return True
-
-
-async def ensure_topics(log: Log, wanted: Sequence[TopicSpec]) -> None:
-    """Make topics that are missing; the settings of those that exist stay."""
-    known = await log.topics()
-    for spec in wanted:
-        if spec.name not in known:
-            await log.create_topic(spec)
 
 
 @contextlib.asynccontextmanager

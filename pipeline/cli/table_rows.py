@@ -40,7 +40,7 @@ async def list_tables(config: AppConfig, output: Output) -> None:
             _window(spec.window),
             number(len(view)),
             number(_behind(view.freshness)),
-            clock(watermark_ms) if watermark_ms else NOTHING,
+            f"{span(max(0, now_ms() - watermark_ms))} ago" if watermark_ms else NOTHING,
         )
         objects.append(
             {

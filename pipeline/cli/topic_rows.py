@@ -14,15 +14,14 @@ async def list_topics(config: AppConfig, output: Output) -> None:
     """Show every topic."""
     async with opened(config) as log:
         found = [(spec, await log.partitions(name)) for name, spec in sorted((await log.topics()).items())]
-    shown = table("topic", ">partitions", ">records", ">size", "cleanup", "kept")
+    shown = table(">partitions", ">records", ">size", "kept", "topic")
     for spec, partitions in found:
         shown.add_row(
-            spec.name,
             number(spec.partitions),
             number(_records(partitions)),
             size(sum(info.size_bytes for info in partitions.values())),
-            spec.cleanup,
             _kept(spec),
+            spec.name,
         )
     output.rows(shown, [_object(*each) for each in found], nothing="the log has no topics yet")
 

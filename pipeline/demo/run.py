@@ -117,6 +117,7 @@ class _Demo:
         return 0
 
     async def _start(self) -> None:
+        self._screen.note("demo", self._settings.description)
         handlers = {"web": self._on_web, "subscriber": self._on_alert}
         for name in SERVICES:
             await self._players.start(name, handlers.get(name, _ignore))

@@ -49,6 +49,12 @@ class DemoSettings:
         """Factor on the times of campaigns, below 1 in a run that is too short for the usual ones."""
         return 1.0 if self.serve else min(1.0, self.load_s / _FULL_S)
 
+    @property
+    def description(self) -> str:
+        """What is about to happen, for people."""
+        end = "until Ctrl-C" if self.serve else f"for about {self.seconds:.0f} s, Ctrl-C ends it"
+        return f"web view, worker, subscriber, {self.rate} payments/s with fraud, recorded samples; {end}"
+
     def arguments(self) -> dict[str, list[str]]:
         """Arguments of each process."""
         config = ["-c", str(self.config.resolve())]
