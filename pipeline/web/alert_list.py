@@ -1,5 +1,6 @@
 """A live list of alerts, newest first; a new alert adds one row, nothing else is sent."""
 
+import json
 from collections.abc import Callable
 
 from nicegui import ui
@@ -8,6 +9,12 @@ from pipeline.web.elements import Tag, empty_state, when
 from pipeline.web.layout import command
 from pipeline.web.read_model import ReadModel
 from pipeline.web.ring import AlertFilter, KeptAlert
+
+
+def _facts(kept: KeptAlert) -> str:
+    """The explanation without its beginning, which rule and key beside it say already."""
+    name = json.dumps(kept.alert.key, ensure_ascii=False)
+    return kept.why.removeprefix(f"{kept.alert.rule} fired for {name}: ")
 
 
 class AlertFeed:
@@ -85,7 +92,7 @@ class AlertFeed:
                 Tag("span", alert.key, "k")
             with Tag("span", classes="t"):
                 when(kept.detected_ms, ago=True)
-            Tag("span", kept.why, "w")
+            Tag("span", _facts(kept), "w")
         if row.parent_slot is not None and place != len(row.parent_slot.children) - 1:
             row.move(target_index=place)
         self._rows[alert.id] = row

@@ -123,7 +123,7 @@ def evidence(model: ReadModel, kept: KeptAlert) -> None:
         Tag("h2", f"{alert.rule} · {alert.key}")
         Tag("span", alert.severity, f"sg-pill {alert.severity}")
     Tag("p", kept.why, "sg-why")
-    _values(kept)
+    _values(model, kept)
     Tag("h3", "Condition")
     Tag("p", alert.condition, "sg-cond")
     Tag("h3", "When and where")
@@ -152,9 +152,10 @@ def evidence(model: ReadModel, kept: KeptAlert) -> None:
     _records(model, alert.records or (alert.source,), alert.source)
 
 
-def _values(kept: KeptAlert) -> None:
+def _values(model: ReadModel, kept: KeptAlert) -> None:
     alert = kept.alert
-    names = [*alert.values, *(name for name in alert.thresholds if name not in alert.values)]
+    kinds = {column.name: column.kind for column in model.columns(alert.table)} if alert.table in model.specs else {}
+    names = [*alert.thresholds, *(name for name in alert.values if name not in alert.thresholds)]
     Tag("h3", "Values beside their thresholds")
     with Tag("table", classes="sg-table"):
         table_head([("Measure", ""), ("Value", "r"), ("Threshold", "r")], "Values and thresholds")
@@ -162,8 +163,16 @@ def _values(kept: KeptAlert) -> None:
             for name in names:
                 with Tag("tr"):
                     Tag("td", name)
-                    Tag("td", _text(alert.values.get(name)), "r strong")
+                    _value(alert.values.get(name), is_time=kinds.get(name) == "time")
                     Tag("td", _text(alert.thresholds.get(name)), "r")
+
+
+def _value(value: float | str | bool | None, *, is_time: bool) -> None:
+    if is_time and isinstance(value, int | float):
+        with Tag("td", classes="r strong"):
+            when(value)
+    else:
+        Tag("td", _text(value), "r strong")
 
 
 def _text(value: float | str | bool | None) -> str:

@@ -23,6 +23,7 @@ class ChartSpec:
         log: Whether the value axis is logarithmic.
         fetch: Points that changed after a generation, by series.
         waiting: What to say while there is nothing to draw.
+        command: What to run then.
     """
 
     title: str
@@ -30,6 +31,7 @@ class ChartSpec:
     unit: Literal["rate", "ms", "s"]
     fetch: Callable[[int], Points]
     waiting: str
+    command: str | None = None
     log: bool = False
 
 
@@ -50,6 +52,8 @@ class LiveChart:
                 self._chart.props["aria-label"] = f"{spec.title}: {spec.subtitle}, last five minutes"
                 with Tag("div", classes="sg-chart-empty") as self._waiting:
                     Tag("p", spec.waiting)
+                    if spec.command:
+                        Tag("code", spec.command, "sg-cmd")
         has_points = any(spec.fetch(0).values())
         self._waiting.set_visibility(not has_points)
 

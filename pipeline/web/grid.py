@@ -86,6 +86,10 @@ class TableGrid:
         ).classes("sg-ag")
         self._grid.on("sortChanged", self._sorted, js_handler=f"() => {_SORTED_BY % self._grid.id}")
 
+    def set_visible(self, *, visible: bool) -> None:
+        """Hide an empty grid, whose place is taken by what says why it is empty."""
+        self._grid.set_visibility(visible)
+
     def show(self, rows: list[Row]) -> None:
         """Bring the browser's rows to these; sends changed rows only, and nothing when all is the same."""
         fresh = {row["id"]: row for row in map(self._row, rows)}

@@ -120,7 +120,8 @@ def _tiles(model: ReadModel) -> Callable[[], None]:
         recent = model.history.recent(now_ms, RECENT_MS, topics=sources)
         produced = [row.produce_per_s for row in model.lag if row.topic in sources]
         known = [rate for rate in produced if rate is not None]
-        throughput.show(human.rate(recent.rate), f"{human.rate(sum(known))} produced" if known else "")
+        known_rate = 0.0 if recent.rate is None and len(model.history) and model.lag else recent.rate
+        throughput.show(human.rate(known_rate), f"{human.rate(sum(known))} produced" if known else "")
         latency.show(human.duration(recent.latency_ms(0.99)), f"p50 {human.duration(recent.latency_ms(0.5))}")
         worst_ms = max((row.lag_ms for row in model.lag), default=None)
         behind = sum(row.lag_records for row in model.lag)
@@ -142,10 +143,13 @@ def _charts(model: ReadModel) -> list[ChartSpec]:
     def named(fetch: Callable[[int], Points]) -> Callable[[int], Points]:
         return lambda after: {model.short(topic): points for topic, points in fetch(after).items()}
 
-    if not model.config.health:
-        waiting = "Workers don't measure themselves: set health = true under [app] in the configuration."
-    else:
-        waiting = f"Nothing was processed in the last five minutes. Start a worker: {command(model.config, 'worker')}"
+    run: str | None = None
+    waiting = "Workers don't measure themselves: set health = true under [app] in the configuration."
+    if model.config.health:
+        run, waiting = (
+            command(model.config, "worker"),
+            "Nothing was processed in the last five minutes. Start a worker:",
+        )
     return [
         ChartSpec(
             title="Throughput",
@@ -153,6 +157,7 @@ def _charts(model: ReadModel) -> list[ChartSpec]:
             unit="rate",
             fetch=named(history.throughput),
             waiting=waiting,
+            command=run,
         ),
         ChartSpec(
             title="Latency",
@@ -161,13 +166,15 @@ def _charts(model: ReadModel) -> list[ChartSpec]:
             log=True,
             fetch=history.latency,
             waiting=waiting,
+            command=run,
         ),
         ChartSpec(
             title="Lag",
             subtitle="age of the oldest unprocessed record by topic",
             unit="s",
             fetch=named(history.lag),
-            waiting="No topic has records yet.",
+            waiting="No topic has records yet. Write some:",
+            command=command(model.config, "load payments --rate 5k"),
         ),
     ]
 

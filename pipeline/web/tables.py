@@ -18,6 +18,7 @@ from tables.spec import TableSpec, Window
 
 PAGE_SIZES: Final = (25, 50, 100)
 BEHIND_MS: Final = 5_000
+LIST_TICK_S: Final = 5.0  # a list of all tables needs all of them: seldom enough not to be felt
 
 
 def window_text(window: Window) -> str:
@@ -62,7 +63,7 @@ def tables_page(model: ReadModel) -> None:
             update()
 
     tick()
-    ui.timer(TICK_S, tick)
+    ui.timer(LIST_TICK_S, tick)
 
 
 def _health(name: str) -> bool:
@@ -210,6 +211,7 @@ class _TablePage:
         self._previous.set("disabled", self._offset == 0 or None)
         self._next.set("disabled", last >= matching or None)
         self._nothing.set_visibility(total == 0)
+        self._grid.set_visible(visible=total > 0)
         filtered = bool(self._text.strip())
         self._say(f"{matching:,} of {human.plural(total, 'row')} match" if filtered else human.plural(total, "row"))
 
@@ -233,7 +235,8 @@ class _FreshnessLine:
                     self._parts[part.partition] = (chip, Tag("b", ""), when(None, ago=True))
             chip, text, committed = self._parts[part.partition]
             waiting = max(part.end - part.applied, 0)
-            text.put("up to date" if waiting == 0 else f"{human.plural(waiting, 'record')} behind")
+            current = "up to date" if part.end else "no records"
+            text.put(f"{human.plural(waiting, 'record')} behind" if waiting else current)
             old = not part.committed_ms or now_ms - part.committed_ms > BEHIND_MS
             chip.mark_as("is-warn" if waiting and old else "", ("is-warn",))
             chip.set("title", f"Applied up to offset {part.applied:,} of {part.end:,}")

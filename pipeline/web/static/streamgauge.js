@@ -86,7 +86,8 @@
   function draw(state) {
     if (state.chart.isDisposed()) return;
     const end = now(), start = end - SPAN_MS;
-    const names = [...state.series.keys()].sort();
+    // The pipeline's own topic comes last, so that a topic has one colour in every chart.
+    const names = [...state.series.keys()].sort((a, b) => (a === "health") - (b === "health") || (a < b ? -1 : 1));
     state.chart.setOption({
       xAxis: { min: start, max: end },
       legend: { show: names.length > 1 || state.legend },
