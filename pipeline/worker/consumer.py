@@ -47,14 +47,11 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Note the topics. Joining happens in a task: the callbacks of a rebalance wait for this call to end."""
-        joined = bool(self._membership.topics)
         for topic in self.app.topics:  # Faust declares internal ones only and lets the broker make the rest
             await topic.maybe_declare()
-        self._membership.topics = sorted(topics)
         self._partitions = {name: spec.partitions for name, spec in (await self._log.topics()).items()}
-        if joined:
-            self._membership.wake_up()
-        else:
+        self._membership.subscribe({name: self._partitions[name] for name in topics})
+        if self._staying is None:
             self._staying = self.add_future(self._stay())
 
     async def _stay(self) -> None:

@@ -17,6 +17,7 @@ from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
+_RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
 _EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one took
 
 BuildMeter = Callable[[TopicPartition], UnitMeter | None]
@@ -52,6 +53,7 @@ class Keeper:
         self._meter = meter
         # One owner of a partition at a time within the process too: the next unit waits for the last one's commit.
         self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._restoring = asyncio.Semaphore(_RESTORES)
         self._tasks: set[asyncio.Task[None]] = set()
         self._early_at = 0.0
         self._early: asyncio.Task[None] | None = None
@@ -123,7 +125,7 @@ class Keeper:
 
     async def _open(self, unit: Unit) -> Restored | None:
         source = unit.source
-        async with self._locks[source]:
+        async with self._restoring, self._locks[source]:
             try:
                 restored = await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic))
             except (StateError, OffsetOutOfRangeError) as error:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import psutil  # type: ignore[import-untyped]
 
@@ -14,7 +14,8 @@ from pipeline.log.api import Fence, Log
 
 _logger = logging.getLogger(__name__)
 _CLOCK_STEP_S = 5
-_BEATS = 3  # signs of life within the time to live
+_BEATS = 6  # signs of life within the time to live: a member that joins waits for one of each other member
+_LOOKS_PER_BEAT = 2  # looks at who owns what between two of them
 
 
 def member_name(name: str | None = None) -> str:
@@ -68,46 +69,59 @@ class Membership:
         self.member = member
         self.ttl_ms = ttl_ms
         self.topics: Sequence[str] = ()
+        self._partitions = 0
         self._wake = asyncio.Event()
 
-    async def renew(self, topics: Sequence[str]) -> list[Fence]:
-        """Give a sign of life and return what this member owns now.
-
-        Members of this machine whose process is gone are made to leave first. That can't do harm where it errs: their
-        partitions are taken with a higher epoch, as after the time to live.
-        """
-        for member in {lease.member for lease in await self._log.leases(self._group)} - {self.member}:
-            if is_dead(member):
-                _logger.info("member %s is gone, taking its place", member)
-                await self._log.leave(self._group, member)
-        return await self._log.renew(self._group, self.member, topics, ttl_ms=self.ttl_ms)
+    def subscribe(self, topics: Mapping[str, int]) -> None:
+        """Take part in the sharing of ``topics``, given with their numbers of partitions."""
+        self.topics, self._partitions = sorted(topics), sum(topics.values())
+        self._wake.set()
 
     def wake_up(self) -> None:
         """Give the next sign of life now, because something asks for a look at what is owned."""
         self._wake.set()
 
     async def stay(self, on_owned: Callable[[list[Fence]], Awaitable[None]]) -> None:
-        """Stay a member for as long as this task runs, and tell ``on_owned`` each time what is owned.
+        """Stay a member for as long as this task runs, and tell ``on_owned`` at each sign of life what is owned.
 
         Raises:
             LogError: If the log can't be used; one that is only busy is tried again for ten times the time to live.
         """
         loop = asyncio.get_running_loop()
-        alive_at, interval_s = loop.time(), self.ttl_ms / 1000
+        alive_at, owns = loop.time(), False
+        await self._is_some_free()  # a worker that was killed and started again finds its place free
         while True:
             self._wake.clear()
             try:
-                fences = await self.renew(self.topics)
-                alive_at = loop.time()
-                # Who owns nothing yet looks more often: the others hand over at their own next sign of life.
-                interval_s = self.ttl_ms / 1000 / (_BEATS if fences else 4 * _BEATS)
+                fences = await self._log.renew(self._group, self.member, self.topics, ttl_ms=self.ttl_ms)
+                alive_at, owns = loop.time(), bool(fences)
                 await on_owned(fences)
+                await self._rest(1 if not owns else _LOOKS_PER_BEAT)
             except LogBusyError as error:
                 if loop.time() - alive_at > 10 * self.ttl_ms / 1000:
                     raise
                 _logger.warning("no sign of life could be written: %s", error)
+
+    async def _rest(self, looks: int) -> None:
+        """Wait for the next sign of life; it comes sooner when somebody asks for it or partitions are to be had."""
+        for _ in range(looks):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), interval_s)
+                await asyncio.wait_for(self._wake.wait(), self.ttl_ms / 1000 / (_BEATS * _LOOKS_PER_BEAT))
+            if self._wake.is_set() or await self._is_some_free():
+                return
+
+    async def _is_some_free(self) -> bool:
+        """Whether a partition has no living owner.
+
+        Members of this machine whose process is gone are made to leave. That can't do harm where it errs: partitions
+        are taken over with a higher epoch, as after the time to live.
+        """
+        leases = [lease for lease in await self._log.leases(self._group) if lease.source.topic in self.topics]
+        gone = [member for member in {lease.member for lease in leases} - {self.member} if is_dead(member)]
+        for member in gone:
+            _logger.info("member %s is gone, its partitions are free", member)
+            await self._log.leave(self._group, member)
+        return bool(gone) or len(leases) < self._partitions
 
     async def leave(self) -> None:
         """Give everything up at once."""

@@ -90,7 +90,7 @@ async def read_slabs(log: Log, state: TopicPartition) -> dict[bytes, bytes]:
 async def _remember(log: Log, shard: Shard, source: TopicPartition, start: int) -> None:
     position = max(start, shard.position - shard.history)
     while position < shard.position:
-        for chunk in await log.fetch({source: position}, max_bytes=_READ_BYTES, wait_ms=1000):
+        for chunk in await log.fetch({source: position}, wait_ms=1000):  # small, as decoding it holds up the loop
             before = chunks.head(chunk, int(np.searchsorted(chunk.offsets, shard.position)))
             if len(before):
                 shard.remember(before)
