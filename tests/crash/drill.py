@@ -1,0 +1,135 @@
+"""Carrying out a plan of faults on worker processes while the load runs."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agents.events import TopicPartition
+from tests.crash.faults import Fault, Kind, Plan
+from tests.crash.fleet import Child
+from tests.crash.pauses import Pauses
+
+_LOOK_S = 0.05
+END_S = 30.0
+"""A worker that needs longer than this to end after SIGTERM hangs."""
+
+
+@dataclass(slots=True)
+class Casualties:
+    """What was done and what came of it.
+
+    Args:
+        done: How often each kind of fault was carried out.
+        at_work: Faults that hit a worker which owned partitions.
+        replaced: Zombies of whose partitions at least one had moved on before they were woken.
+        joins: Workers that came late.
+        hung: Workers that did not end after SIGTERM.
+        problems: Sentences about workers that ended as they should not.
+    """
+
+    done: Counter[Kind] = field(default_factory=Counter)
+    at_work: int = 0
+    replaced: int = 0
+    joins: int = 0
+    hung: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Drill:
+    """Keeps one process for each worker of a plan and lets its faults happen to them.
+
+    Args:
+        plan: Who starts when, and what happens to whom.
+        start: Starts worker number ``n``.
+        pauses: Told of each fault.
+    """
+
+    def __init__(self, plan: Plan, start: Callable[[int], Child], pauses: Pauses) -> None:
+        self.casualties = Casualties()
+        self._plan = plan
+        self._start = start
+        self._pauses = pauses
+        self._workers: dict[int, Child] = {}
+
+    async def run(self) -> None:
+        """Carry out the plan; afterwards all workers run undisturbed."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for worker, start_s in enumerate(self._plan.starts_s):
+                group.create_task(self._life(worker, began + start_s, began))
+
+    async def end(self) -> None:
+        """Stop all workers in order; those that don't are counted and killed."""
+        await asyncio.gather(*(self._terminate(worker) for worker in self._workers))
+
+    async def _life(self, worker: int, start_at: float, began: float) -> None:
+        await asyncio.sleep(start_at - time.monotonic())
+        self._workers[worker] = self._start(worker)
+        self.casualties.joins += start_at > began
+        for fault in self._plan.faults:
+            if fault.worker == worker:
+                await asyncio.sleep(began + fault.at_s - time.monotonic())
+                self._revive(worker)
+                await self._happen(fault)
+
+    def _revive(self, worker: int) -> None:
+        """A worker that ended by itself is a problem; its supervisor starts it again."""
+        if self._workers[worker].code is not None:
+            self._report(self._workers[worker], "ended by itself")
+            self._workers[worker] = self._start(worker)
+
+    async def _happen(self, fault: Fault) -> None:
+        child, kind = self._workers[fault.worker], fault.kind
+        owned = await self._owned(child, fault.patience_s)
+        self.casualties.done[kind] += 1
+        self.casualties.at_work += bool(owned)
+        match kind:
+            case Kind.KILL:
+                self._pauses.fault(owned)
+                await child.kill()
+            case Kind.TERM:
+                self._pauses.fault(owned)
+                await self._terminate(fault.worker)
+            case _:
+                await self._hold(child, fault, owned)
+        if kind in (Kind.KILL, Kind.TERM, Kind.STOP_KILL):
+            self._workers[fault.worker] = self._start(fault.worker)
+
+    async def _owned(self, child: Child, patience_s: float) -> set[TopicPartition]:
+        """What the worker owns, once that is something or the patience has ended."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            owned = await self._pauses.owned_by(child.pid)
+            if owned or child.code is not None or time.monotonic() >= deadline:
+                return owned
+            await asyncio.sleep(_LOOK_S)
+
+    async def _hold(self, child: Child, fault: Fault, owned: set[TopicPartition]) -> None:
+        child.send(signal.SIGSTOP)
+        self._pauses.fault(owned)
+        stopped_at = {source: self._pauses.position(source) for source in owned}
+        await asyncio.sleep(fault.hold_s)
+        if fault.kind is Kind.ZOMBIE:
+            self.casualties.replaced += any(self._pauses.moved(*each) for each in stopped_at.items())
+        if fault.kind is Kind.STOP_KILL:
+            await child.kill()
+        else:
+            child.send(signal.SIGCONT)
+
+    async def _terminate(self, worker: int) -> None:
+        child = self._workers[worker]
+        owned = await self._pauses.owned_by(child.pid)
+        child.send(signal.SIGTERM)
+        code = await child.ended(END_S)
+        if code is None:
+            self.casualties.hung += 1
+            self._report(child, f"did not end within {END_S:g} s after SIGTERM")
+            await child.kill()
+        elif code != 0 and (owned or code != -signal.SIGTERM):  # before it listens to signals it just dies
+            self._report(child, "did not stop in order")
+
+    def _report(self, child: Child, what: str) -> None:
+        self.casualties.problems.append(f"{child.name} {what}, code {child.code}:\n{child.last_words()}")
