@@ -54,22 +54,32 @@ class History:
         while len(self._blocks) > 1 and self._blocks[0].positions[-1] < oldest:
             self._blocks.popleft()
 
-    def contributors(self, key_hash: int, position: int, bounds_ms: tuple[int, int], grace_ms: int) -> list[RecordRef]:
-        """The newest ``CAP`` records of a key up to ``position`` with event time in ``bounds_ms``, oldest first."""
+    def contributors(self, key_hash: int, at: int, bounds_ms: tuple[int, int], grace_ms: int) -> list[RecordRef]:
+        """The newest ``CAP`` records of a key with event time in ``bounds_ms``, oldest first.
+
+        Args:
+            key_hash: Hash of the key.
+            at: The record that fired, in the batch added last; nothing after it contributed. Its offset would not tell:
+                all rows of a packed record share one.
+            bounds_ms: Start, inclusive, and end, exclusive, of the window.
+            grace_ms: Of the table.
+        """
         start_ms, end_ms = bounds_ms
+        position = int(self._blocks[-1].positions[at])
         found: list[RecordRef] = []
+        stop: int | None = at + 1
         for block in reversed(self._blocks):
             if block.positions[-1] <= position - REACH or len(found) == CAP:
                 break
-            time_ms = block.batch.time_ms
+            time_ms = block.batch.time_ms[:stop]
             chosen = np.flatnonzero(
-                (block.hashes == key_hash)
+                (block.hashes[:stop] == key_hash)
                 & (time_ms >= start_ms)
                 & (time_ms < end_ms)
-                & (time_ms >= block.own_ms - grace_ms)
-                & (block.positions <= position)
-                & (block.positions > position - REACH)
+                & (time_ms >= block.own_ms[:stop] - grace_ms)
+                & (block.positions[:stop] > position - REACH)
             )
+            stop = None
             found.extend(self.ref(block.batch, at) for at in chosen[::-1][: CAP - len(found)].tolist())
         return found[::-1]
 

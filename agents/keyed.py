@@ -111,7 +111,6 @@ class _Firing:
 
     batch: Batch
     at: int
-    position: int
     slot: int
     window_start_ms: int
     measures: dict[str, Any]
@@ -157,7 +156,7 @@ class KeyedAgent:
             hashes = np.concatenate([self.group.index.hashes[stretch.slots] for stretch in stretches])
             self._history.add(batch, positions, hashes, own_ms)
         for stretch in stretches:
-            self._evaluate(batch, positions, values, stretch, found)
+            self._evaluate(batch, values, stretch, found)
         for name in self.group.tables:
             live = np.concatenate([stretch.trailing[name].live for stretch in stretches])
             if not live.all():
@@ -182,7 +181,7 @@ class KeyedAgent:
             values[name] = self._hasher.column(column) if isinstance(column, list) else column
         return values
 
-    def _evaluate(self, batch: Batch, positions: Int64, values: Values, stretch: Stretch, found: Found) -> None:
+    def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found) -> None:
         part = slice(stretch.start, stretch.stop)
         fields = {name: column[part] for name, column in values.items()}
         for rule in self.plan.rules:
@@ -196,7 +195,6 @@ class KeyedAgent:
                 firing = _Firing(
                     batch=batch,
                     at=at,
-                    position=int(positions[at]),
                     slot=int(stretch.slots[record]),
                     window_start_ms=int(trailing.window_start_ms[record]),
                     measures={name: column[record].item() for name, column in trailing.columns.items()},
@@ -229,7 +227,7 @@ class KeyedAgent:
             values=_evidence(rule, firing),
             thresholds=dict(rule.condition.thresholds),
             source=source,
-            records=tuple(self._history.contributors(key_hash, firing.position, bounds_ms, window.grace_ms)),
+            records=tuple(self._history.contributors(key_hash, at, bounds_ms, window.grace_ms)),
             trace=_traceparent(batch, at),
         )
 

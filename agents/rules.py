@@ -39,7 +39,7 @@ class Rule:
 
     def candidates(self, values: Mapping[str, NDArray[Any]], live: NDArray[np.bool_]) -> Int64:
         """Records for which the condition is true, ascending; late ones can't be."""
-        return np.flatnonzero(self.condition.evaluate(values) & live)
+        return np.asarray((self.condition.evaluate(values) & live).nonzero()[0])
 
     def fire(self, group: TableGroup, records: Int64, slots: Int64, stamps_ms: Int64) -> Iterable[int]:
         """Which candidates raise an alert, and note it.

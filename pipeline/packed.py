@@ -30,6 +30,7 @@ from agents.events import Batch, Column, Headers, Int64
 from pipeline.errors import StateError
 
 VERSION = 1
+_FEW = 64
 MAX_ROWS = 1 << 20  # a damaged size must not make a reader ask for all memory
 
 _Code = Literal["", "u1", "u2", "u4", "i8", "f8", "b1"]
@@ -177,6 +178,8 @@ def _pick(column: Sequence[Any], rows: list[int] | None) -> Sequence[Any]:
 
 def _narrow(column: Int64) -> tuple[_Code, int, NDArray[Any]]:
     """The type, the least number and the distances from it that write a column in the fewest bytes."""
+    if 0 < column.size < _FEW:
+        return "i8", 0, column  # narrowing costs more time than it saves bytes
     low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
     codes: tuple[tuple[_Code, int], ...] = (("", 0), ("u1", 0xFF), ("u2", 0xFFFF), ("u4", 0xFFFFFFFF))
     for code, most in codes[column.ndim - 1 :]:

@@ -130,7 +130,7 @@ class TableGroup:
     def _cuts(self, keys: list[str], head_ms: Int64) -> Iterator[tuple[int, int]]:
         """Stretches of the batch between which keys are swept or evicted; doing so is part of the iteration."""
         sweeps = head_ms // self._sweep_ms
-        bounds = [0, *(np.flatnonzero(sweeps[1:] != sweeps[:-1]) + 1).tolist(), len(keys)]
+        bounds = [0, *((sweeps[1:] != sweeps[:-1]).nonzero()[0] + 1).tolist(), len(keys)]
         for start, stop in pairwise(bounds):
             if sweeps[start] > self._swept:
                 self._sweep(int(sweeps[start]))

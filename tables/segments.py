@@ -59,8 +59,14 @@ def group_by(cells: Int64) -> Groups:
     packed.sort()
     order = packed & ((1 << bits) - 1)
     cell = packed >> bits
-    starts = np.flatnonzero(np.concatenate(([True], cell[1:] != cell[:-1])))
-    return Groups(order, starts, cell[starts], np.diff(starts, append=n))
+    first = np.empty(n, np.bool_)
+    first[0] = True
+    np.not_equal(cell[1:], cell[:-1], out=first[1:])
+    starts = first.nonzero()[0]
+    sizes = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=sizes[:-1])
+    sizes[-1] = n - starts[-1]
+    return Groups(order, starts, cell[starts], sizes)
 
 
 def running_sum(groups: Groups, values: Int64, base: Int64) -> tuple[Int64, Int64]:
@@ -79,7 +85,9 @@ def running_sum(groups: Groups, values: Int64, base: Int64) -> tuple[Int64, Int6
     in_order = values[groups.order]
     running = np.cumsum(in_order)
     before = running[groups.starts] - in_order[groups.starts]
-    sums = np.diff(before, append=running[-1:])
+    sums = np.empty_like(before)
+    np.subtract(before[1:], before[:-1], out=sums[:-1])
+    sums[-1] = running[-1] - before[-1]
     running += np.repeat(base - before, groups.sizes)
     trailing = np.empty_like(running)
     trailing[groups.order] = running

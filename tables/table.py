@@ -83,7 +83,7 @@ class WindowTable:
         for start, stop in self._slices(arrivals.head_ms):
             self._advance(int(arrivals.head_ms[start]))
             live[start:stop] = ~late[start:stop] & (panes[start:stop] >= self._oldest)
-            self._take(arrivals, panes, np.flatnonzero(live[start:stop]) + start, columns)
+            self._take(arrivals, panes, live[start:stop].nonzero()[0] + start, columns)
         for name in self._wanted:
             if name not in columns:
                 columns[name] = np.full(n, np.nan)
@@ -120,7 +120,7 @@ class WindowTable:
         if not self._sliding:
             closed = (head_ms - window.grace_ms - self._skew_ms) // window.size_ms
             moved |= closed[1:] != closed[:-1]
-        cuts = (np.flatnonzero(moved) + 1).tolist()
+        cuts = (moved.nonzero()[0] + 1).tolist()
         yield from zip([0, *cuts], [*cuts, len(head_ms)], strict=True)
 
     def _advance(self, head_ms: int) -> None:
@@ -128,7 +128,7 @@ class WindowTable:
         self.close(head_ms - self._skew_ms)
         if self._sliding:
             held = self._state.held
-            for row in np.flatnonzero((held != NEVER) & (held < self._oldest)).tolist():
+            for row in ((held != NEVER) & (held < self._oldest)).nonzero()[0].tolist():
                 self._state.clear_row(row)
         tick = head_ms // self._tick_ms
         if tick > self._tick:

@@ -188,7 +188,7 @@ class Distinct:
         last = self._pairs.column("last")
         last[pair[first]] = panes[first]
         changed = pair[first]
-        newer = np.flatnonzero(panes > last[pair])
+        newer = (panes > last[pair]).nonzero()[0]
         if len(newer):
             np.maximum.at(last, pair[newer], panes[newer])
             changed = np.concatenate((changed, pair[newer]))

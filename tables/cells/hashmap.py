@@ -11,6 +11,7 @@ Int64 = NDArray[np.int64]
 MISSING = -1
 _GONE = -2
 _SMALLEST = 1024
+_FEW = 32
 
 
 class CodeMap:
@@ -48,7 +49,7 @@ class CodeMap:
         """Where each code stands, or the empty place at which its search ends."""
         mask = len(self._rows) - 1
         places = codes & mask
-        left = np.flatnonzero(self._passes_by(codes, places))
+        left = self._passes_by(codes, places).nonzero()[0]
         while len(left):
             places[left] = (places[left] + 1) & mask
             left = left[self._passes_by(codes[left], places[left])]
@@ -61,14 +62,26 @@ class CodeMap:
 
     def _put(self, codes: Int64, rows: Int64) -> None:
         mask = len(self._rows) - 1
+        if len(codes) <= _FEW:
+            self._put_few(codes.tolist(), rows.tolist(), mask)
+            return
         places = codes & mask
         while len(codes):
-            at = np.flatnonzero(self._rows[places] == MISSING)
+            at = (self._rows[places] == MISSING).nonzero()[0]
             self._rows[places[at]] = rows[at]  # of several that meet at a place, the last stays in both arrays
             self._codes[places[at]] = codes[at]
             rest = self._rows[places] != rows
             self._taken += len(codes) - int(rest.sum())
             codes, rows, places = codes[rest], rows[rest], (places[rest] + 1) & mask
+
+    def _put_few(self, codes: list[int], rows: list[int], mask: int) -> None:
+        """The same one by one, which is faster for a handful."""
+        for code, row in zip(codes, rows, strict=True):
+            place = code & mask
+            while self._rows[place] != MISSING:
+                place = (place + 1) & mask
+            self._rows[place], self._codes[place] = row, code
+        self._taken += len(codes)
 
     def _rebuild(self, room: int) -> None:
         held = self._rows >= 0

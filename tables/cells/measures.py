@@ -6,8 +6,8 @@ part that is all zeros for most data is made when first needed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ Kind = Literal[
 _HALF = 21  # a value below 2**42 is split into two halves of 21 bits
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One accumulator of a table.
 
     Args:
@@ -52,6 +51,7 @@ COUNT = Part("count")
 _SQUARES: tuple[Kind, ...] = ("square_high", "square_middle", "square_low")
 
 
+@cache
 def parts_of(measure: Measure) -> tuple[Part, ...]:
     """The accumulators that a measure needs; none for those that are kept for keys or pairs."""
     text = measure.input or ""

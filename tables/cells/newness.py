@@ -51,7 +51,7 @@ class Newness:
             _, earliest = np.unique(at.slots[unknown], return_index=True)
             first[pair[unknown[earliest]]] = ALWAYS
             self._known[at.slots[unknown]] = True
-        newer = np.flatnonzero(step > last[pair])
+        newer = (step > last[pair]).nonzero()[0]
         last[pair[newer]] = step[newer]  # stream time only grows, and the last assignment wins
         self._pairs.touch(pair[newer])
         new: NDArray[np.bool_] = first[pair] >= window_start_ms

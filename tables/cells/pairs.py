@@ -9,6 +9,7 @@ from tables.slab import BLOCK, Dirty, Slab
 
 Int64 = NDArray[np.int64]
 FREE = -1
+_FEW = 32
 
 
 class Pairs:
@@ -47,19 +48,32 @@ class Pairs:
         """Rows of the pairs, shape ``(n,)``, and which records are the first of a pair that was not held before."""
         rows = self._index.find(codes)
         first = np.zeros(len(codes), np.bool_)
-        missing = np.flatnonzero(rows == MISSING)
-        if len(missing):
+        missing = (rows == MISSING).nonzero()[0]
+        if len(missing) > _FEW:
             _, earliest, inverse = np.unique(codes[missing], return_index=True, return_inverse=True)
             records = missing[np.sort(earliest)]  # new pairs in stream order, so that rows do not depend on the cut
-            new = self._allocate(len(records))
-            self._index.insert(codes[records], new)
-            self._columns["code"][new] = codes[records]
-            self._columns["slot"][new] = slots[records]
+            new = self._add(codes[records], slots[records])
             first[records] = True
             by_code = np.empty(len(earliest), np.int64)
             by_code[np.argsort(earliest, kind="stable")] = new
             rows[missing] = by_code[inverse]
+        elif len(missing):
+            earliest_of: dict[int, int] = {}
+            for record, code in zip(missing.tolist(), codes[missing].tolist(), strict=True):
+                earliest_of.setdefault(code, record)
+            records = np.fromiter(earliest_of.values(), np.int64)
+            self._add(codes[records], slots[records])
+            first[records] = True
+            rows[missing] = self._index.find(codes[missing])
         return rows, first
+
+    def _add(self, codes: Int64, slots: Int64) -> Int64:
+        """Give rows to distinct pairs that are not held."""
+        new = self._allocate(len(codes))
+        self._index.insert(codes, new)
+        self._columns["code"][new] = codes
+        self._columns["slot"][new] = slots
+        return new
 
     def touch(self, rows: Int64) -> None:
         """Note that these rows changed."""
