@@ -59,6 +59,8 @@ def payments(
     from pipeline.errors import UsageError
 
     duration_ms = None if duration is None else parse_length("--duration", duration)
+    if duration_ms == 0:
+        raise UsageError("--duration must be longer than 0; leave it out to go on without end")
     try:
         fraud = CampaignConfig(
             warmup_ms=parse_length("--campaign-warmup", campaign_warmup),

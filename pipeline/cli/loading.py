@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agents.events import Outgoing
 from agents.spec import StreamSpec
-from load import Load, OpenLoop, PaymentsConfig, PaymentsLoad, Replay, ReplayConfig, Together
+from load import Load, OpenLoop, PaymentsConfig, PaymentsLoad, Replay, ReplayConfig, ReplayError, Together
 from load.cells import CASTS, TimeUnit
 from pipeline.cli.load_reports import reporting, show_summary
 from pipeline.cli.output import Output
@@ -68,15 +68,12 @@ async def load_replay(config: AppConfig, plan: ReplayPlan, output: Output, stop:
     Raises:
         UsageError: If a file can't be replayed.
     """
-    stream = next((stream for stream in config.streams.values() if stream.topic == plan.topic), None)
-    if stream is not None:
-        _check_mapping(plan, stream)
-    try:
-        replays = [Replay(_replay_config(plan, path, stream)) for path in plan.files]
-        async with opened(config, create=True) as log:
-            await ensure_topic(config, log, plan.topic)
-            tally = Tally()
-            with reporting(output, plan.topic, None) as reporter:
+    replays = _replays(plan, next((stream for stream in config.streams.values() if stream.topic == plan.topic), None))
+    tally = Tally()
+    async with opened(config, create=True) as log:
+        await ensure_topic(config, log, plan.topic)
+        with reporting(output, plan.topic, None) as reporter:
+            try:
                 if plan.unpaced:
                     batches: Iterable[list[Outgoing]] = chain.from_iterable(replays)
                     complete = await send_all(log, batches, tally, reporter, stop)
@@ -84,10 +81,19 @@ async def load_replay(config: AppConfig, plan: ReplayPlan, output: Output, stop:
                     load: Load = Together(replays)
                     pace = OpenLoop(start_ms=load.start_ms, wall_ms=clock_ms(), speed=plan.speed)
                     complete = await send_paced(log, load, pace, tally, reporter, stop)
-    except ValueError as error:  # also what the replay says of its settings
-        raise UsageError(str(error)) from error
+            except ReplayError as error:  # a row further on
+                raise UsageError(f"{error}; {tally.records:,} records were sent before") from error
     show_summary(output, tally, complete=complete)
     return 0 if complete else INTERRUPTED
+
+
+def _replays(plan: ReplayPlan, stream: StreamSpec | None) -> list[Replay]:
+    if stream is not None:
+        _check_mapping(plan, stream)
+    try:
+        return [Replay(_replay_config(plan, path, stream)) for path in plan.files]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _replay_config(plan: ReplayPlan, path: Path, stream: StreamSpec | None) -> ReplayConfig:

@@ -19,6 +19,7 @@ from pipeline.cli.web import web
 from pipeline.cli.worker import worker
 
 app = typer.Typer(
+    name="streamgauge",
     cls=Program,
     help="Watch event streams: windowed tables, detectors and alerts, exactly once.",
     epilog=EXIT_CODES,

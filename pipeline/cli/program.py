@@ -63,6 +63,13 @@ class Program(TyperGroup):
             _discard_output()
         sys.exit(code if isinstance(code, int) else 0)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that went away is no error, before the library makes it one."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise typer.Exit(CLOSED) from error
+
 
 def report(error: BaseException, *, debug: bool) -> int:
     """Say what went wrong; the exit code."""
