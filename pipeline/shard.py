@@ -23,6 +23,7 @@ from pipeline.shard_output import Repartitioner, closed_windows
 from pipeline.shard_state import META, Meta, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
+from tables.keys import NEVER
 from tables.slab import SlabError
 
 
@@ -43,7 +44,9 @@ class Shard:
         keyed = plan.keyed
         bounded = {name for agent in keyed for name in agent.bounded}
         self._decoder = Decoder(plan.stream, needed=plan.needed, bounded=bounded)
-        self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0)
+        origins = plan.partitions if plan.repartitioned else 0  # an internal topic has as many as the one that feeds it
+        self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0, expected=origins)
+        self._remembered_ms = NEVER
         self._keyed = {agent.by: KeyedAgent(agent) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
@@ -97,7 +100,8 @@ class Shard:
                     agent.remember(packed.batch, positions, packed.stream_ms)
             return
         batch, _ = self._decoder.decode(chunk)
-        own_ms = np.maximum.accumulate(batch.time_ms)
+        own_ms = np.maximum.accumulate(np.maximum(batch.time_ms, self._remembered_ms))
+        self._remembered_ms = int(own_ms[-1]) if len(own_ms) else self._remembered_ms
         for agent in self._keyed.values():
             agent.remember(batch, batch.offsets, own_ms)
 
@@ -139,12 +143,13 @@ class Shard:
         output.time_ms = np.concatenate((output.time_ms, batch.time_ms))
         output.appended_ms = np.concatenate((output.appended_ms, batch.appended_ms))
         if late:
-            output.late += len(np.unique(np.concatenate(list(late.values()))))
+            n_late = len(np.unique(np.concatenate(list(late.values()))))
+            output.late += n_late
+            self.counts["late"] += n_late
             output.outgoing.append(late_records(batch, late, own_ms, key=self.plan.stream.key))
         output.outgoing += self._repartitioner.split(batch, own_ms)
         self._close(head_ms, positions, output)
         self.counts["records"] += len(batch)
-        self.counts["late"] += output.late
 
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]

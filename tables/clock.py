@@ -13,14 +13,17 @@ class StreamClock:
 
     A source partition is its own and only origin. A repartitioned one is fed from several, which drain unevenly: a
     record is late by the clock of its own origin, and windows close by the slowest origin, but not more than
-    ``skew_ms`` behind the fastest, so that a quiet origin does not hold them open for ever.
+    ``skew_ms`` behind the fastest, so that a quiet origin does not hold them open for ever. One that was not heard of
+    yet is the slowest: which origin comes first is chance, and must not close the windows of the others.
 
     Args:
         skew_ms: See above; 0 for a source partition.
+        expected: How many origins there are; 0 for a source partition.
     """
 
-    def __init__(self, *, skew_ms: int = 0) -> None:
+    def __init__(self, *, skew_ms: int = 0, expected: int = 0) -> None:
         self.skew_ms = skew_ms
+        self._expected = expected
         self.head_ms = NEVER
         self._origins: dict[int, int] = {}
 
@@ -41,10 +44,11 @@ class StreamClock:
 
     @property
     def closed_ms(self) -> int:
-        """Event time up to which windows may close."""
-        if not self._origins or self.head_ms == NEVER:
+        """Event time up to which windows may close; never goes back."""
+        if self.head_ms == NEVER or not self._expected:
             return self.head_ms
-        return max(min(self._origins.values()), self.head_ms - self.skew_ms)
+        slowest = min(self._origins.values()) if len(self._origins) == self._expected else NEVER
+        return max(slowest, self.head_ms - self.skew_ms)
 
     @property
     def origins(self) -> dict[int, int]:

@@ -130,11 +130,12 @@ def test_the_clock_only_moves_forward(times, cut):
 
 
 def test_windows_close_by_the_slowest_origin_but_not_for_ever():
-    """A quiet origin holds windows open only as long as the skew allows."""
-    clock = StreamClock(skew_ms=100)
+    """A quiet origin, or one never heard of, holds windows open only as long as the skew allows."""
+    clock = StreamClock(skew_ms=100, expected=2)
     clock.arrived(0, 500)
-    clock.arrived(1, 450)
     clock.observe(np.array([500]))
+    assert clock.closed_ms == 400
+    clock.arrived(1, 450)
     assert clock.closed_ms == 450
     clock.observe(np.array([900]))
     clock.arrived(0, 900)
