@@ -52,8 +52,8 @@ class DemoSettings:
     @property
     def description(self) -> str:
         """What is about to happen, for people."""
-        end = "until Ctrl-C" if self.serve else f"for about {self.seconds:.0f} s, Ctrl-C ends it"
-        return f"web view, worker, subscriber, {self.rate} payments/s with fraud, recorded samples; {end}"
+        end = "until Ctrl-C" if self.serve else f"about {self.seconds:.0f} s, Ctrl-C ends it"
+        return f"{self.rate} payments/s with fraud, recorded series; {end}"
 
     def arguments(self) -> dict[str, list[str]]:
         """Arguments of each process."""
