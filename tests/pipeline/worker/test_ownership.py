@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from pipeline.worker.idle import is_idle
 from tests.pipeline.worker.tally import (
     APP,
     EVENTS,
@@ -69,5 +70,53 @@ def test_a_fenced_worker_writes_nothing(with_log):
             await log.leave(APP, "thief")
         await run_until_idle(log)
         assert await totals(log) == Counter("abc")
+
+    with_log(work)
+
+
+def test_until_idle_waits_for_partitions_of_the_dead(with_log):
+    """Partitions that a silent member left behind are waited for and processed, not left to nobody."""
+
+    async def work(log):
+        await append(log, KEYS)
+        assert len(await log.renew(APP, "silent", [EVENTS, FORWARDED], ttl_ms=700)) == 6
+        assert await run_until_idle(log) == 0
+        assert await totals(log) == Counter(KEYS)
+
+    with_log(work)
+
+
+def test_until_idle_waits_for_a_share_that_a_dead_member_keeps_away(with_log):
+    """A member that died without a partition still counts for a while: what is kept for it is waited for."""
+
+    async def work(log):
+        await append(log, KEYS)
+        await log.renew(APP, "a", [EVENTS, FORWARDED], ttl_ms=60_000)
+        await log.renew(APP, "b", [EVENTS, FORWARDED], ttl_ms=700)
+        await log.leave(APP, "a")
+        assert await run_until_idle(log) == 0
+        assert await totals(log) == Counter(KEYS)
+
+    with_log(work)
+
+
+def test_until_idle_leaves_the_partitions_of_others_alone(with_log):
+    """A worker that has done its own share ends, whatever another living one still has to do."""
+
+    async def work(log):
+        async with running(log) as other:
+            await eventually(lambda: owned(other) == [6])
+            keeper = other.keeper
+            async with running(log) as second:
+                await eventually(lambda: owned(other, second) == [3, 3])
+                for unit in keeper.units.values():
+                    unit.in_flight = True  # a chunk that takes long
+                await append(log, KEYS)
+                await eventually(lambda: is_idle(second))
+                assert not await is_idle(other)
+                for unit in keeper.units.values():
+                    unit.in_flight = False
+        await run_until_idle(log)
+        assert await totals(log) == Counter(KEYS)
 
     with_log(work)

@@ -6,8 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 from agents.events import Outgoing, Records, TopicPartition
+from agents.spec import Field, StreamSpec
 from pipeline.deadletter import parse_dead_letter
 from pipeline.log import TopicSpec
+from pipeline.log.local import LocalLog
 from pipeline.log.writers import WriterQueue
 from pipeline.worker.run import STOPPED
 from pipeline.worker.units import MANY_RECORDS
@@ -172,6 +174,63 @@ def test_fetching_stops_while_commits_do_not_keep_up(with_log, tmp_path):
         assert (await totals(log, FORWARDED)).total() == backlog
 
     with_log(work)
+
+
+def test_a_commit_that_fails_costs_nothing(with_log, tmp_path):
+    """When the log is too busy for a commit, the partition is opened again from the log, and everything counts once."""
+
+    async def work(log):
+        impatient = LocalLog(tmp_path / "events.db", patience_s=0.05)
+        async with running(impatient) as app:
+            await eventually(lambda: owned(app) == [6])
+            shards = {id(unit.shard) for unit in app.keeper.units.values()}
+            queue = WriterQueue(tmp_path / "events.db")
+            await append(log, KEYS)
+            with queue.writing():
+                await eventually(lambda: any(unit.failure is not None for unit in app.keeper.units.values()))
+            queue.close()
+            await eventually(lambda: owned(app) == [6])
+            assert {id(unit.shard) for unit in app.keeper.units.values()} - shards
+        await run_until_idle(impatient)
+        await impatient.close()
+        assert await totals(log) == Counter(KEYS)
+        assert await alerts(log) == expected_alerts(Counter(KEYS))
+
+    with_log(work)
+
+
+def test_retention_that_overtakes_a_worker_is_told(with_log, tmp_path, caplog):
+    """Records that are dropped while the worker lags behind are named in a message, and it goes on behind them."""
+
+    async def work(log):
+        values = [b"x" * 1_000_000] * 3
+        for _ in range(2):
+            await log.append([Outgoing("short", 0, Records(values=values))])
+        fields = {"k": Field(name="k", type="str"), "ts": Field(name="ts", type="int")}
+        stream = StreamSpec(name="short", topic="short", partitions=3, key="k", time="ts", id=None, fields=fields)
+        settings = config(streams={"short": stream})
+        async with running(log, settings) as app:
+            await eventually(lambda: owned(app) == [3])
+            unit = app.keeper.units[TopicPartition("short", 0)]
+            await eventually(lambda: unit.committed == 6)
+            unit.in_flight = True  # a chunk that takes long
+            await log.append([Outgoing("short", 0, Records(values=[b"y" * 1_000_000] * 6))])
+            await log.append([Outgoing("short", 0, Records(values=[b"z"]))])
+            await log.tidy()
+            assert (await log.partitions("short"))[0].start == 12
+            unit.in_flight = False
+            app.keeper.progress.set()
+            await eventually(lambda: app.keeper.units[TopicPartition("short", 0)].committed == 13)
+
+    async def with_short_topic(log):
+        await log.create_topic(TopicSpec(name="short", partitions=3, retention_bytes=1))
+        await work(log)
+
+    with caplog.at_level(logging.ERROR):
+        with_log(with_short_topic)
+    assert (
+        "short/0: records 6 to 11 were removed by retention before they were processed; going on at 12" in caplog.text
+    )
 
 
 def test_an_idle_stream_follows_the_wall_clock(with_log):
