@@ -21,7 +21,8 @@ CONTENT_TYPE = b"application/json"
 EVENT_TYPE = "streamgauge.alert.v1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOVELTY = re.compile(r"is_new\((\w+)\)")
+_NOVELTY = re.compile(r"(?:is_new|first_seen)\((\w+)\)")
+_CALL = re.compile(r"\w+\([^()]*\)")
 
 Scalar = float | int | str | bool
 UnixMs = Annotated[int, msgspec.Meta(description="Unix time in milliseconds")]
@@ -131,17 +132,18 @@ def explain(alert: Alert) -> str:
     'rapid-large fired for "a17": large = 3 (limit 3) and country "FR" is new.'
     """
     values, limits = dict(alert.values), dict(alert.thresholds)
-    if "score" in values and "threshold" in limits:  # a series detector: both directions have one threshold
+    news = _news(values)
+    is_series = "score" in values and "threshold" in limits
+    if is_series:  # a series detector: both directions have one threshold
         threshold, score = limits.pop("threshold"), values["score"]
         is_below = isinstance(score, int | float) and isinstance(threshold, int | float) and score < 0 < threshold
         limits = {"score": -threshold if is_below else threshold}  # type: ignore[operator]
         values.pop("spread", None)
-    facts = [
-        f"{name} = {_text(values.pop(name))} (limit {_text(limits.pop(name))})" for name in [*limits] if name in values
+    facts = [_against(name, values.pop(name), limits[name]) for name in limits if name in values]
+    facts += news
+    facts += [
+        f"{name} = {_text(value)}" for name, value in values.items() if is_series or _is_said(name, alert.condition)
     ]
-    facts += [f"the limit of {name} = {_text(limit)}" for name, limit in limits.items()]
-    facts += _news(values)
-    facts += [f"{name} = {_text(value)}" for name, value in values.items()]
     listed = " and ".join(filter(None, (", ".join(facts[:-1]), *facts[-1:]))) or alert.condition
     return f"{alert.rule} fired for {_text(alert.key)}: {listed}."
 
@@ -183,6 +185,19 @@ def _headers(alert: Alert, app: str) -> list[tuple[str, bytes]]:
     }
     headers = [(name, text.encode()) for name, text in attributes.items() if text]  # an attribute is never empty
     return [*headers, ("content-type", CONTENT_TYPE)]
+
+
+def _against(name: str, value: Scalar | None, limit: Scalar) -> str:
+    return f"{name} = {_text(value)}" + (
+        "" if value == limit and isinstance(limit, str) else f" (limit {_text(limit)})"
+    )
+
+
+def _is_said(name: str, condition: str) -> bool:
+    """Whether people would miss ``name``: the condition names it itself, and not only within a function call."""
+    if not name.isidentifier():
+        return False
+    return "(" not in condition or re.search(rf"\b{name}\b", _CALL.sub("", condition)) is not None
 
 
 def _news(values: dict[str, Scalar | None]) -> list[str]:
