@@ -89,7 +89,7 @@ class Keeper:
         for unit in leaving:
             unit.is_leaving = True
         if leaving:
-            _logger.info("giving up %s", ", ".join(sorted(str(unit.source) for unit in leaving)))
+            _logger.info("giving up %s", _listed((unit.source, "") for unit in leaving))
             flushing = [asyncio.create_task(self.commit_unit(unit)) for unit in leaving]
             _, late = await asyncio.wait(flushing, timeout=timeout_s)
             if late:
@@ -117,7 +117,7 @@ class Keeper:
         if restored:
             _logger.info(
                 "opened %s: restored %d slabs, %d bytes in %d ms",
-                ", ".join(f"{unit.source} at {unit.committed}" for unit in units if unit.is_open),
+                _listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
                 sum(each.slabs for each in restored),
                 sum(each.size_bytes for each in restored),
                 (time.monotonic() - started) * 1000,
@@ -247,6 +247,14 @@ class Keeper:
             unit = self.units.get(source)
             if unit is not None:
                 unit.caught_up = source not in found
+
+
+def _listed(partitions: Iterable[tuple[TopicPartition, str]]) -> str:
+    """Partitions by topic, in short: ``payments/0@17,1@4 samples/0@9``."""
+    topics: dict[str, list[str]] = {}
+    for source, text in sorted(partitions):
+        topics.setdefault(source.topic, []).append(f"{source.partition}{text}")
+    return " ".join(f"{topic}/{','.join(parts)}" for topic, parts in topics.items())
 
 
 def _report(source: TopicPartition, restored: Restored) -> None:

@@ -156,7 +156,7 @@ def test_poison_of_an_internal_topic_is_isolated(with_log, caplog):
 
 def test_fetching_stops_while_commits_do_not_keep_up(with_log, tmp_path):
     """While another writer holds the log, pending records stay within two limits and a chunk of a longer backlog."""
-    backlog = 300_000
+    backlog = 220_000
 
     async def work(log):
         values = [b">%d" % n for n in range(backlog)]
