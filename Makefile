@@ -3,9 +3,10 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick crash lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +42,9 @@ bench: setup  ## measure decode, shard and end to end on the local log
 
 bench-quick: setup  ## the same within a minute, one JSON line
 	@$(BIN)/python -m tests.bench --quick
+
+crash: setup  ## kill, pause and stop workers under load for SECONDS=60, prove that nothing was lost or repeated
+	@$(BIN)/python -m tests.crash --seconds $(SECONDS)
 
 lock: setup  ## pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -23,7 +23,7 @@ class Casualties:
 
     Args:
         done: How often each kind of fault was carried out.
-        at_work: Faults that hit a worker which owned partitions.
+        at_work: Faults that hit a worker while partitions that it owned moved on.
         replaced: Zombies of whose partitions at least one had moved on before they were woken.
         joins: Workers that came late.
         hung: Workers that did not end after SIGTERM.
@@ -83,9 +83,9 @@ class Drill:
 
     async def _happen(self, fault: Fault) -> None:
         child, kind = self._workers[fault.worker], fault.kind
-        owned = await self._owned(child, fault.patience_s)
+        owned, works = await self._at_work(child, fault.patience_s)
         self.casualties.done[kind] += 1
-        self.casualties.at_work += bool(owned)
+        self.casualties.at_work += works
         match kind:
             case Kind.KILL:
                 self._pauses.fault(owned)
@@ -98,13 +98,16 @@ class Drill:
         if kind in (Kind.KILL, Kind.TERM, Kind.STOP_KILL):
             self._workers[fault.worker] = self._start(fault.worker)
 
-    async def _owned(self, child: Child, patience_s: float) -> set[TopicPartition]:
-        """What the worker owns, once that is something or the patience has ended."""
+    async def _at_work(self, child: Child, patience_s: float) -> tuple[set[TopicPartition], bool]:
+        """What the worker owns, and whether any of it moved: waited for until the patience has ended."""
         deadline = time.monotonic() + patience_s
+        before: dict[TopicPartition, int] = {}
         while True:
             owned = await self._pauses.owned_by(child.pid)
-            if owned or child.code is not None or time.monotonic() >= deadline:
-                return owned
+            before = {source: before.get(source, self._pauses.position(source)) for source in owned}
+            works = any(self._pauses.moved(*each) for each in before.items())
+            if works or child.code is not None or time.monotonic() >= deadline:
+                return owned, works
             await asyncio.sleep(_LOOK_S)
 
     async def _hold(self, child: Child, fault: Fault, owned: set[TopicPartition]) -> None:

@@ -33,7 +33,7 @@ class Fault(NamedTuple):
         worker: Its number.
         kind: What is done to it.
         hold_s: How long a stop lasts.
-        patience_s: How long to wait for the worker to own partitions; 0 strikes it whatever it is at.
+        patience_s: How long to wait for the worker to commit something; 0 strikes it whatever it is at.
     """
 
     at_s: float
@@ -59,7 +59,7 @@ def make_plan(seed: int, seconds: float, *, ttl_s: float, workers: int = 3) -> P
     """A plan with at least 30 kills a minute and, if there is time for it, every kind of fault.
 
     The last worker joins late. Kills come in bursts with calm in between; a quarter of them strikes whatever the worker
-    is at, which is often its start, the others wait until it owns partitions.
+    is at, which is often its start, the others wait for some seconds until it has committed something.
 
     Args:
         seed: Of all chance.

@@ -1,7 +1,9 @@
 """How long partitions stood still after a fault: from the fault to the first commit afterwards."""
 
 import asyncio
+import time
 from collections.abc import Collection
+from typing import Any
 
 from agents.events import TopicPartition
 from pipeline.errors import StreamgaugeError
@@ -25,7 +27,8 @@ class Pauses:
         self._group = group
         self._waiting: list[tuple[float, TopicPartition, int]] = []
         self._positions: dict[TopicPartition, int] = {}
-        self._pauses_ms: list[int] = []
+        self._pauses: list[tuple[int, str, float]] = []
+        self._began = time.monotonic()
 
     async def owned_by(self, pid: int) -> set[TopicPartition]:
         """Partitions whose owner is the process ``pid``."""
@@ -34,7 +37,7 @@ class Pauses:
 
     def fault(self, sources: Collection[TopicPartition]) -> None:
         """Something has just happened to the owner of ``sources``."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         self._waiting += [(now, source, self._positions.get(source, 0)) for source in sources]
 
     def moved(self, source: TopicPartition, since: int) -> bool:
@@ -59,13 +62,17 @@ class Pauses:
 
     def _note(self, positions: dict[TopicPartition, int]) -> None:
         self._positions = positions
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         ended = [each for each in self._waiting if positions.get(each[1], 0) > each[2]]
-        self._pauses_ms += [round((now - since) * 1_000) for since, _, _ in ended]
+        self._pauses += [
+            (round((now - since) * 1_000), str(source), round(since - self._began, 1)) for since, source, _ in ended
+        ]
         self._waiting = [each for each in self._waiting if each not in ended]
 
-    def summary(self) -> dict[str, int | None]:
-        """Median and maximum in ms, and over how many partitions that lost their owner."""
-        ordered = sorted(self._pauses_ms)
-        middle = ordered[len(ordered) // 2] if ordered else None
-        return {"p50": middle, "max": ordered[-1] if ordered else None, "n": len(ordered)}
+    def summary(self) -> dict[str, Any]:
+        """Median and maximum in ms, over how many partitions that lost their owner, and the longest ones."""
+        ordered = sorted(self._pauses, reverse=True)
+        if not ordered:
+            return {"p50": None, "max": None, "n": 0}
+        longest = [{"ms": ms, "source": source, "at_s": at_s} for ms, source, at_s in ordered[:3]]
+        return {"p50": ordered[len(ordered) // 2][0], "max": ordered[0][0], "n": len(ordered), "longest": longest}

@@ -9,6 +9,7 @@ REACH, CAP = 65_536, 10
 """An alert names the newest ten records of its key among so many offsets before the one that fired."""
 
 _BASELINE = -1  # a key's first value is never new
+_OLD_MS = 120_000  # longer than any window, its grace, and the skew between source partitions
 
 
 class Row(NamedTuple):
@@ -199,11 +200,14 @@ class Rule:
 class Evidence:
     """The newest records of each key; lateness is judged as the table of the rule does."""
 
-    _recent: dict[str, deque[tuple[Row, Any]]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=400)))
+    _recent: dict[str, deque[tuple[Row, Any]]] = field(default_factory=lambda: defaultdict(deque))
 
     def add(self, row: Row, origin: Any) -> None:
         """Take a record in."""
-        self._recent[row.key].append((row, origin))
+        recent = self._recent[row.key]
+        recent.append((row, origin))
+        while recent[0][0].head_ms < row.head_ms - _OLD_MS:
+            recent.popleft()
 
     def of(self, row: Row, firing: Firing, grace_ms: int) -> list[Any]:
         """Where the records that contributed stood, oldest first."""
