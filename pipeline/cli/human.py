@@ -35,8 +35,8 @@ def rate(value_per_s: float | None) -> str:
 def span(length_ms: float | None) -> str:
     """A length of time.
 
-    >>> span(0.42), span(12.34), span(1234), span(65_000), span(200_000_000), span(float("nan"))
-    ('0.42 ms', '12.3 ms', '1.23 s', '1m 5s', '2d 7h', '-')
+    >>> span(0.42), span(12.34), span(1234), span(65_000), span(200_000_000), span(60_000)
+    ('0.42 ms', '12.3 ms', '1.23 s', '1m 5s', '2d 7h', '1m')
     """
     if length_ms is None or not math.isfinite(length_ms):
         return NOTHING
@@ -46,7 +46,8 @@ def span(length_ms: float | None) -> str:
         return f"{length_ms / 1_000:.3g} s"
     large_ms, large, small_ms, small = next(unit for unit in _SPANS if length_ms >= unit[0])
     whole, rest_ms = divmod(int(length_ms), large_ms)
-    return f"{whole}{large} {rest_ms // small_ms}{small}"
+    rest = rest_ms // small_ms
+    return f"{whole}{large} {rest}{small}" if rest else f"{whole}{large}"
 
 
 def size(value_bytes: float) -> str:
@@ -76,6 +77,15 @@ def clock(time_ms: int, *, date: bool = True) -> str:
     """A moment in local time, to the millisecond."""
     moment = datetime.fromtimestamp(time_ms / 1_000).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S") + f".{time_ms % 1_000:03d}"
+
+
+def short_topic(topic: str, app: str) -> str:
+    """A topic's name without what each internal topic of an application has in its name, as in the web view.
+
+    >>> short_topic("shop-orders-by-item-repartition", "shop"), short_topic("orders", "shop")
+    ('orders-by-item', 'orders')
+    """
+    return topic.removeprefix(f"{app}-").removesuffix("-repartition")
 
 
 def printable(text: str) -> str:

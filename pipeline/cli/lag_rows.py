@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from pipeline.cli.human import NOTHING, number, rate, span
+from pipeline.cli.human import NOTHING, number, rate, short_topic, span
 from pipeline.cli.output import Output, table
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
@@ -44,15 +44,14 @@ async def _measured(config: AppConfig, log: Log) -> Any:
 def _show(rows: Sequence[LagRow], output: Output, config: AppConfig, group: str | None) -> None:
     one = group is not None
     shown = table(
-        *([] if one else ["group"]), "topic", ">part", ">end", ">lag", ">waiting", ">in", ">out", ">gone in", "status"
+        *([] if one else ["group"]), "topic", ">part", ">lag", ">waiting", ">in", ">out", ">gone in", "status"
     )
     for row in rows:
         status = Text(row.status.name, style=_STYLES.get(row.status, "bold red"))
         shown.add_row(
             *([] if one else [row.group]),
-            _short(row.topic, config),
+            short_topic(row.topic, config.name),
             str(row.partition),
-            number(row.end),
             number(row.lag_records),
             span(row.lag_ms) if row.lag_ms else "0",
             rate(row.produce_per_s),
@@ -62,11 +61,6 @@ def _show(rows: Sequence[LagRow], output: Output, config: AppConfig, group: str 
         )
     objects = [{**asdict(row), "status": row.status.name} for row in rows]
     output.rows(shown, objects, nothing="no consumer group has committed anything yet")
-
-
-def _short(topic: str, config: AppConfig) -> str:
-    """The name without what each internal topic of the application has in its name, as in the web view."""
-    return topic.removeprefix(f"{config.name}-").removesuffix("-repartition")
 
 
 def _eta(row: LagRow) -> str:

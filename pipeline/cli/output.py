@@ -55,6 +55,11 @@ class Output:
         """For people."""
         self.console.print(*parts)
 
+    def fits(self, part: RenderableType) -> bool:
+        """Whether something can be shown without cutting or folding what must not be."""
+        unbounded = self.console.options.update(width=10_000)
+        return self.console.measure(part, options=unbounded).minimum <= self.console.width
+
     def line(self, text: Text) -> None:
         """For people, a line of its own however long it is, at once."""
         self.console.print(text, soft_wrap=True)

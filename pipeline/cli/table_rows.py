@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from rich.columns import Columns
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -79,7 +81,8 @@ async def show_table(config: AppConfig, name: str, query: TableQuery, output: Ou
         )
         output.show(Text(why, style="dim"))
         return
-    output.show(_as_table(view.spec, page))
+    shown = _as_table(view.spec, page)
+    output.show(shown if output.fits(shown) else _as_blocks(view.spec, page))
     output.show(Text(_caption(view, page), style="dim"))
 
 
@@ -103,6 +106,21 @@ def _as_table(spec: TableSpec, page: Page) -> Table:
         cells = [_cell(info, value) for info, value in zip(infos, row.values, strict=True)]
         shown.add_row(printable(row.key), str(row.partition), *window, *cells)
     return shown
+
+
+def _as_blocks(spec: TableSpec, page: Page) -> Group:
+    """A paragraph a row, for a table with more columns than fit beside each other."""
+    infos = columns_of(spec)
+    parts: list[RenderableType] = []
+    for row in page.rows:
+        window = f" · {clock(row.window_start_ms)[:-4]}" if spec.window.kind == "tumbling" else ""
+        parts.append(Text.assemble((printable(row.key), "bold"), (f"{window} · partition {row.partition}", "dim")))
+        cells = [
+            Text.assemble((f"{info.name} ", "dim"), _cell(info, value))
+            for info, value in zip(infos, row.values, strict=True)
+        ]
+        parts += [Columns(cells, padding=(0, 3)), Text()]
+    return Group(*parts)
 
 
 def _cell(info: ColumnInfo, value: float | None) -> str:

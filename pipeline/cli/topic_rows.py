@@ -14,7 +14,7 @@ async def list_topics(config: AppConfig, output: Output) -> None:
     """Show every topic."""
     async with opened(config) as log:
         found = [(spec, await log.partitions(name)) for name, spec in sorted((await log.topics()).items())]
-    shown = table(">partitions", ">records", ">size", "kept", "topic")
+    shown = table(">partitions", ">records", ">size", ">kept", "topic")
     for spec, partitions in found:
         shown.add_row(
             number(spec.partitions),
@@ -34,8 +34,8 @@ def _kept(spec: TopicSpec) -> str:
     if spec.cleanup == "compact":
         return "newest of each key"
     bounds = [span(spec.retention_ms)] if spec.retention_ms is not None else []
-    bounds += [f"{size(spec.retention_bytes)} a partition"] if spec.retention_bytes is not None else []
-    return ", ".join(bounds) or "for ever"
+    bounds += [size(spec.retention_bytes)] if spec.retention_bytes is not None else []
+    return " or ".join(bounds) or "for ever"
 
 
 def _object(spec: TopicSpec, partitions: Mapping[int, PartitionInfo]) -> dict[str, Any]:

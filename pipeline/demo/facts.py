@@ -51,6 +51,7 @@ class Summary:
     """What came of it.
 
     Args:
+        app: Name of the application.
         load_s: How long records were produced.
         caught_up_ms: How long after the last of them everything had been processed.
         records: By topic of a stream.
@@ -66,6 +67,7 @@ class Summary:
         processes: What each process was and used.
     """
 
+    app: str
     load_s: float
     caught_up_ms: int
     records: Mapping[str, int]
@@ -132,6 +134,7 @@ async def summarize(
     whole = _finished(truth, ended_ms - longest_ms)
     topics = sorted({stream.topic for stream in config.streams.values()})
     return Summary(
+        app=config.name,
         load_s=(ended_ms - started_ms) / 1_000,
         caught_up_ms=max(0, caught_up_ms - ended_ms),
         records=await count_records(log, topics),

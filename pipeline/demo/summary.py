@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.cli.human import number, rate, share, size, span
+from pipeline.cli.human import number, rate, share, short_topic, size, span
 from pipeline.cli.output import table
 from pipeline.demo.facts import Summary
 
@@ -106,9 +106,9 @@ def _campaigns(summary: Summary) -> RenderableType:
 
 
 def _tables(summary: Summary) -> RenderableType:
-    shown = table("table", ">keys", "fed by", ">state of the feed")
+    shown = table("table", ">keys", "fed by", ">state of all it feeds")
     for each in summary.tables:
-        shown.add_row(each.table, number(each.keys), each.topic, size(each.state_bytes))
+        shown.add_row(each.table, number(each.keys), short_topic(each.topic, summary.app), size(each.state_bytes))
     return shown
 
 

@@ -34,21 +34,30 @@ class Troupe:
         self._arguments = settings.arguments()
         self._environment = environment
         self._folder = folder
-        self._crash: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.create_task(stop.wait())
         self._watching: set[asyncio.Task[None]] = set()
 
     async def start(self, name: str, on_line: Callable[[bytes], None]) -> None:
         """Start one of them."""
-        child = await Child.start(name, self._arguments[name], self._environment, self._folder, on_line)
+
+        def guarded(line: bytes) -> None:
+            """Lines are read to the end even when nobody can be told any more: a full pipe would block the process."""
+            if not self._failure.done():
+                try:
+                    on_line(line)
+                except Exception as error:  # noqa: BLE001 - raised where the end of all is waited for
+                    self._failure.set_exception(error)
+
+        child = await Child.start(name, self._arguments[name], self._environment, self._folder, guarded)
         self.children[name] = child
         self._watching.add(asyncio.create_task(self._watch(child)))
 
     async def _watch(self, child: Child) -> None:
         code = await child.end()
         as_expected = child.stopping or (code == 0 and child.name in PRODUCERS)
-        if not as_expected and not self._crash.done():
-            self._crash.set_result(child.last_words())
+        if not as_expected and not self._failure.done():
+            self._failure.set_exception(StreamgaugeError(child.last_words()))
 
     async def unless_disturbed(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``, unless a process ends that should not, or a signal comes, before.
@@ -58,15 +67,17 @@ class Troupe:
             Interrupted: If a signal came.
         """
         task = asyncio.ensure_future(work)
-        watched: set[asyncio.Future[Any]] = {task, self._crash, self._stop}
+        watched: set[asyncio.Future[Any]] = {task, self._failure, self._stop}
         await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        if task.done() and not self._crash.done():
-            return task.result()
-        task.cancel()
-        await asyncio.wait({task})
-        if self._crash.done():
-            raise StreamgaugeError(self._crash.result())
-        raise Interrupted
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        failed = not task.cancelled() and task.exception() is not None
+        if self._failure.done() and not failed:
+            self._failure.result()
+        if task.cancelled():
+            raise Interrupted
+        return task.result()
 
     def forget_signal(self) -> None:
         """Go on in spite of the signal that came; the next one ends this process."""
@@ -89,6 +100,8 @@ class Troupe:
             await self.end(*stage)
         for task in (self._stop, *self._watching):
             task.cancel()
+        if not self._failure.cancel() and not self._failure.cancelled():
+            self._failure.exception()  # what fails while all is ending is of no interest
 
 
 @contextlib.asynccontextmanager

@@ -250,3 +250,13 @@ def test_web_serves_until_a_signal(shell):
     web.send_signal(signal.SIGTERM)
     _, said = web.communicate(timeout=30)
     assert web.returncode == 0, said
+
+
+def test_a_table_too_wide_to_fit_becomes_paragraphs(example_shell):
+    """The health tables have more columns than fit beside each other: each row is a paragraph of names and values."""
+    example_shell.ok("load", "payments", "--rate", "200", "--duration", "500ms", "--no-campaigns")
+    assert example_shell.start("worker", "--until-idle").wait(60) == 0
+    shown = example_shell.run("tables", "show", "health_1s", "--format", "table").stdout
+    assert "payments/0 \u00b7 20" in shown
+    assert "append_processed.p99 " in shown
+    assert "\u2026" not in shown
