@@ -114,7 +114,7 @@ class Keeper:
     async def _open_all(self, units: list[Unit]) -> None:
         started = time.monotonic()
         restored = [each for each in await asyncio.gather(*map(self._open, units)) if each is not None]
-        if restored:
+        if any(unit.is_open for unit in units):
             _logger.info(
                 "opened %s: restored %d slabs, %d bytes in %d ms",
                 _listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),

@@ -91,7 +91,7 @@ class Unit:
     @property
     def is_urgent(self) -> bool:
         """Whether what waits should not wait for the regular commit."""
-        return self.is_open and (bool(self.alerts) or self.pending_records >= MANY_RECORDS)
+        return self.is_open and bool(self.alerts or self._outgoing)  # somebody waits for it, perhaps another unit
 
     @property
     def wants_more(self) -> bool:
