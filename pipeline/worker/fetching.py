@@ -19,6 +19,8 @@ from pipeline.worker.plain import PlainFeed
 _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
+_FEW = 2_000  # a chunk costs a millisecond however short it is, so after so few records more are given time to come
+_LINGER_S = 0.015
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
 
@@ -35,6 +37,7 @@ class Fetching:
         self._log = log
         self._keeper = keeper
         self._feed = feed
+        self._not_before = 0.0
 
     async def messages(
         self, generation: Callable[[], int | None], active: Collection[TP], acking: Collection[str]
@@ -49,6 +52,7 @@ class Fetching:
         Raises:
             LogError: If the log can't be read.
         """
+        await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
         # A unit that becomes free is to be served at once, which a waiting fetch can't do.
         is_busy = self._keeper.is_busy or self._feed.is_backlogged
         before = generation()
@@ -56,6 +60,8 @@ class Fetching:
         chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():
             return []
+        if 0 < sum(map(len, chunks)) < _FEW:
+            self._not_before = asyncio.get_running_loop().time() + _LINGER_S
         messages = []
         for chunk in chunks:
             message = self._message(chunk, positions[TopicPartition(chunk.topic, chunk.partition)], before)

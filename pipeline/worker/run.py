@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.model import AppConfig
-from pipeline.errors import StreamgaugeError, UsageError
+from pipeline.errors import LogError, StreamgaugeError, UsageError
 from pipeline.log import Log, open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
 from pipeline.worker.idle import is_idle
@@ -63,6 +63,9 @@ def run_worker(
     except StreamgaugeError as error:
         _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return error.exit_code
+    except OSError as error:  # the disk under the log
+        _logger.error("the event log %s can't be used any more: %s", config.log, error)  # noqa: TRY400
+        return LogError.exit_code
 
 
 async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest: Any) -> int:
