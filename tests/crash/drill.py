@@ -84,6 +84,9 @@ class Drill:
     async def _happen(self, fault: Fault) -> None:
         child, kind = self._workers[fault.worker], fault.kind
         owned, works = await self._at_work(child, fault.patience_s)
+        if works and fault.patience_s:
+            await asyncio.sleep(fault.work_s)
+            owned = await self._pauses.owned_by(child.pid)
         self.casualties.done[kind] += 1
         self.casualties.at_work += works
         match kind:

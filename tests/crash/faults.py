@@ -10,6 +10,7 @@ _BUSY_S, _CALM_S = (0.5, 3.5), (4.0, 7.0)
 _CALM_SHARE = 0.3
 _PATIENT_SHARE = 0.75
 _PATIENCE_S, _ZOMBIE_PATIENCE_S = 4.0, 15.0
+_MOST_WORK_S = 2.0
 
 
 class Kind(StrEnum):
@@ -34,6 +35,7 @@ class Fault(NamedTuple):
         kind: What is done to it.
         hold_s: How long a stop lasts.
         patience_s: How long to wait for the worker to commit something; 0 strikes it whatever it is at.
+        work_s: How long it may go on after that.
     """
 
     at_s: float
@@ -41,6 +43,7 @@ class Fault(NamedTuple):
     kind: Kind
     hold_s: float
     patience_s: float
+    work_s: float
 
 
 class Plan(NamedTuple):
@@ -89,6 +92,6 @@ def _of(rng: random.Random, worker: int, start_s: float, end_s: float, ttl_s: fl
             Kind.STOP: rng.uniform(0.1, 0.5 * ttl_s),
             Kind.STOP_KILL: rng.uniform(0.1, 1.5),
         }.get(kind, 0.0)
-        patience_s = _PATIENCE_S * (rng.random() < _PATIENT_SHARE)
-        yield Fault(at_s, worker, kind, hold_s, _ZOMBIE_PATIENCE_S if kind is Kind.ZOMBIE else patience_s)
+        patience_s = _ZOMBIE_PATIENCE_S if kind is Kind.ZOMBIE else _PATIENCE_S * (rng.random() < _PATIENT_SHARE)
+        yield Fault(at_s, worker, kind, hold_s, patience_s, rng.uniform(0.0, _MOST_WORK_S))
         at_s += hold_s + rng.uniform(*(_CALM_S if rng.random() < _CALM_SHARE else _BUSY_S))
