@@ -107,10 +107,11 @@ def plan_keyed(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Firing:
-    """A record that fired a rule, and what was known at it."""
+    """A record that fired a rule, and what was known at it: ``at`` counts in the batch, ``record`` in the stretch."""
 
     batch: Batch
     at: int
+    record: int
     slot: int
     window_start_ms: int
     measures: dict[str, Any]
@@ -151,18 +152,25 @@ class KeyedAgent:
         values = self._columns(batch)
         inputs = {text: np.asarray(expression.evaluate(values)) for text, expression in self.plan.inputs.items()}
         keys = self._keys(batch)
-        stretches = self.group.update(keys, batch.time_ms, own_ms, head_ms, inputs)
-        if self.plan.rules:
-            hashes = np.concatenate([self.group.index.hashes[stretch.slots] for stretch in stretches])
-            self._history.add(batch, positions, hashes, own_ms)
-        for stretch in stretches:
-            self._evaluate(batch, values, stretch, found)
-        for name in self.group.tables:
-            live = np.concatenate([stretch.trailing[name].live for stretch in stretches])
-            if not live.all():
-                found.late[name] = np.flatnonzero(~live)
+        live: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in self.group.tables}
+        for stretch in self.group.update(keys, batch.time_ms, own_ms, head_ms, inputs):
+            if self.plan.rules:
+                self._note(batch, positions, own_ms, stretch)
+                self._evaluate(batch, values, stretch, found)
+            for name, trailing in stretch.trailing.items():
+                live[name].append(trailing.live)
+        for name, parts in live.items():
+            counted = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            if not counted.all():
+                found.late[name] = np.flatnonzero(~counted)
         found.alerts.sort(key=lambda pair: pair[0])
         return found
+
+    def _note(self, batch: Batch, positions: Int64, own_ms: Int64, stretch: Stretch) -> None:
+        """Take a stretch in as evidence."""
+        part = slice(stretch.start, stretch.stop)
+        rows = batch if stretch.stop - stretch.start == len(batch) else batch.take(stretch.start, stretch.stop)
+        self._history.add(rows, positions[part], self.group.index.hashes[stretch.slots], own_ms[part])
 
     def remember(self, batch: Batch, positions: Int64, own_ms: Int64) -> None:
         """Take records in that the restored state holds already, as evidence for alerts to come."""
@@ -195,6 +203,7 @@ class KeyedAgent:
                 firing = _Firing(
                     batch=batch,
                     at=at,
+                    record=record,
                     slot=int(stretch.slots[record]),
                     window_start_ms=int(trailing.window_start_ms[record]),
                     measures={name: column[record].item() for name, column in trailing.columns.items()},
@@ -227,7 +236,7 @@ class KeyedAgent:
             values=_evidence(rule, firing),
             thresholds=dict(rule.condition.thresholds),
             source=source,
-            records=tuple(self._history.contributors(key_hash, at, bounds_ms, window.grace_ms)),
+            records=tuple(self._history.contributors(key_hash, firing.record, bounds_ms, window.grace_ms)),
             trace=_traceparent(batch, at),
         )
 

@@ -81,9 +81,12 @@ class TableGroup:
 
     def update(
         self, keys: list[str], time_ms: Int64, own_ms: Int64, head_ms: Int64, inputs: Mapping[str, NDArray[Any]]
-    ) -> list[Stretch]:
-        """Take records in, all columns of ``n`` records; see ``Arrivals`` for their meaning."""
-        stretches = []
+    ) -> Iterator[Stretch]:
+        """Take records in, all columns of ``n`` records; see ``Arrivals`` for their meaning.
+
+        Goes on as it is iterated. Between stretches keys are evicted and their slots given to others, so what is to be
+        said about a stretch must be said before the next one is asked for.
+        """
         for start, stop in self._cuts(keys, head_ms):
             part = slice(start, stop)
             slots = self._intern(keys[part] if stop - start < len(keys) else keys)
@@ -102,8 +105,7 @@ class TableGroup:
                 groups=groups,
             )
             trailing = {name: table.update(arrivals) for name, table in self.tables.items()}
-            stretches.append(Stretch(start, stop, slots, trailing))
-        return stretches
+            yield Stretch(start, stop, slots, trailing)
 
     def close(self, now_ms: int) -> None:
         """Close tumbling windows by event time ``now_ms``."""

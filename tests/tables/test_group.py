@@ -21,7 +21,8 @@ def group_of(window=SLIDING, measures=(COUNT,), **bounds):
 def feed(group, keys, times, **inputs):
     time_ms = np.array(times, np.int64)
     head_ms = np.maximum.accumulate(time_ms)
-    return group.update(keys, time_ms, head_ms, head_ms, {name: np.asarray(column) for name, column in inputs.items()})
+    columns = {name: np.asarray(column) for name, column in inputs.items()}
+    return list(group.update(keys, time_ms, head_ms, head_ms, columns))
 
 
 def test_a_key_not_seen_for_its_ttl_is_dropped_and_counted():
