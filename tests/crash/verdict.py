@@ -148,7 +148,7 @@ def _stated(found: Alerts, expected: Mapping[Any, Mapping[str, Any]]) -> Alerts:
     """The alerts with those of their values that the oracle states; an alert may say more, such as scores."""
     for key, facts in found:
         stated = expected[key]["values"] if key in expected else facts["values"]
-        yield key, facts | {"values": {name: facts["values"].get(name) for name in stated}}
+        yield key, {**facts, "values": {name: facts["values"].get(name) for name in stated}}
 
 
 def _partitions_of_merchants(sources: Mapping[int, Source], seen: Observed) -> dict[str, set[int]]:
