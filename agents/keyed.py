@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from agents.events import Alert, Batch, Int64
 from agents.expression import Expression, Scope, compile_expression
+from agents.hashes import ColumnHashes
 from agents.history import History
 from agents.identity import alert_id
 from agents.rules import Rule, compile_rules, with_hidden
 from agents.spec import RuleSpec, StreamSpec
 from tables.group import Stretch, TableGroup
 from tables.spec import TableSpec
-from tables.text import TextHasher
 
 Values = dict[str, NDArray[Any]]
 
@@ -123,11 +123,12 @@ class KeyedAgent:
 
     Args:
         plan: What to do.
+        hashes: Shared with others that read the same batches.
     """
 
-    def __init__(self, plan: KeyedPlan) -> None:
+    def __init__(self, plan: KeyedPlan, hashes: ColumnHashes) -> None:
         self.plan = plan
-        self._hasher = TextHasher()
+        self._hashes = hashes
         self._history = History(plan.stream.id)
         self.group = TableGroup(
             plan.by,
@@ -149,16 +150,19 @@ class KeyedAgent:
         found = Found()
         if not len(batch):
             return found
-        values = self._columns(batch)
+        values = {name: self._hashes.of(batch, name) for name in self.plan.computed}
         inputs = {text: np.asarray(expression.evaluate(values)) for text, expression in self.plan.inputs.items()}
         keys = self._keys(batch)
         live: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in self.group.tables}
+        key_hashes: list[Int64] = []
         for stretch in self.group.update(keys, batch.time_ms, own_ms, head_ms, inputs):
+            key_hashes.append(self.group.index.hashes[stretch.slots])
             if self.plan.rules:
-                self._note(batch, positions, own_ms, stretch)
+                self._note(batch, positions, own_ms, stretch, key_hashes[-1])
                 self._evaluate(batch, values, stretch, found)
             for name, trailing in stretch.trailing.items():
                 live[name].append(trailing.live)
+        self._hashes.learn(batch, self.plan.by, key_hashes[0] if len(key_hashes) == 1 else np.concatenate(key_hashes))
         for name, parts in live.items():
             counted = parts[0] if len(parts) == 1 else np.concatenate(parts)
             if not counted.all():
@@ -166,28 +170,20 @@ class KeyedAgent:
         found.alerts.sort(key=lambda pair: pair[0])
         return found
 
-    def _note(self, batch: Batch, positions: Int64, own_ms: Int64, stretch: Stretch) -> None:
+    def _note(self, batch: Batch, positions: Int64, own_ms: Int64, stretch: Stretch, key_hashes: Int64) -> None:
         """Take a stretch in as evidence."""
         part = slice(stretch.start, stretch.stop)
         rows = batch if stretch.stop - stretch.start == len(batch) else batch.take(stretch.start, stretch.stop)
-        self._history.add(rows, positions[part], self.group.index.hashes[stretch.slots], own_ms[part])
+        self._history.add(rows, positions[part], key_hashes, own_ms[part])
 
     def remember(self, batch: Batch, positions: Int64, own_ms: Int64) -> None:
         """Take records in that the restored state holds already, as evidence for alerts to come."""
         if self.plan.rules and len(batch):
-            self._history.add(batch, positions, self._hasher.column(self._keys(batch)), own_ms)
+            self._history.add(batch, positions, np.asarray(self._hashes.of(batch, self.plan.by)), own_ms)
 
     def _keys(self, batch: Batch) -> list[str]:
         keys = batch.columns[self.plan.by]
         return keys if isinstance(keys, list) else [str(key) for key in keys.tolist()]
-
-    def _columns(self, batch: Batch) -> Values:
-        """The fields that conditions and measures read; text as hashes."""
-        values: Values = {}
-        for name in self.plan.computed:
-            column = batch.columns[name]
-            values[name] = self._hasher.column(column) if isinstance(column, list) else column
-        return values
 
     def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found) -> None:
         part = slice(stretch.start, stretch.stop)

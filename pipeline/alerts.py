@@ -4,6 +4,7 @@ The payload is described by ``docs/schemas/alert.schema.json``, which is made fr
 a reader ignores those that it doesn't know. The headers follow CloudEvents 1.0, Kafka protocol binding, binary mode.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -22,6 +23,7 @@ EVENT_TYPE = "streamgauge.alert.v1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOVELTY = re.compile(r"(?:is_new|first_seen)\((\w+)\)")
+_IS_TIME_MS, _NEAR_MS = 10**11, 10 * 24 * 3_600_000
 _CALL = re.compile(r"\w+\([^()]*\)")
 
 Scalar = float | int | str | bool
@@ -131,7 +133,8 @@ def explain(alert: Alert) -> str:
     ...     values={"country": "FR", "is_new(country)": True, "large": 3}))
     'rapid-large fired for "a17": large = 3 (limit 3) and country "FR" is new.'
     """
-    values, limits = dict(alert.values), dict(alert.thresholds)
+    values = {name: _moment(value, alert.event_time_ms) for name, value in alert.values.items()}
+    limits = dict(alert.thresholds)
     news = _news(values)
     is_series = "score" in values and "threshold" in limits
     if is_series:  # a series detector: both directions have one threshold
@@ -201,15 +204,24 @@ def _is_said(name: str, condition: str) -> bool:
 
 
 def _news(values: dict[str, Scalar | None]) -> list[str]:
-    """What is known about new values, taken out of ``values`` together with the fields that held them."""
-    facts = []
+    """What is known about new values, each once, taken out of ``values`` together with the fields that held them."""
+    facts: dict[str, str] = {}
     for name in [*values]:
         found = _NOVELTY.fullmatch(name)
-        if found:
+        if found and found[1] not in facts:
             of = found[1]
             subject = f"{of} {_text(values.pop(of))}" if of in values else of
-            facts.append(f"{subject} is {'new' if values.pop(name) else 'not new'}")
-    return facts
+            facts[of] = f"{subject} is {'new' if values[name] else 'not new'}"
+    return list(facts.values())
+
+
+def _moment(value: Scalar | None, event_time_ms: int) -> Scalar | None:
+    """A number that can only be a time as the text of it; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _IS_TIME_MS < value < math.inf:
+        return value
+    if abs(value - event_time_ms) > _NEAR_MS:
+        return value
+    return f"{(_EPOCH + timedelta(milliseconds=round(value))):%H:%M:%S.%f}"[:-3] + "Z"
 
 
 def _text(value: Scalar | None) -> str:

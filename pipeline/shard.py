@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition, joined
+from agents.hashes import ColumnHashes
 from agents.history import REACH
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
@@ -47,10 +48,11 @@ class Shard:
         origins = plan.partitions if plan.repartitioned else 0  # an internal topic has as many as the one that feeds it
         self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0, expected=origins)
         self._remembered_ms = NEVER
-        self._keyed = {agent.by: KeyedAgent(agent) for agent in keyed}
+        hashes = ColumnHashes()
+        self._keyed = {agent.by: KeyedAgent(agent, hashes) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
-        self._repartitioner = Repartitioner(plan.repartitions)
+        self._repartitioner = Repartitioner(plan.repartitions, hashes)
         self._fed: set[str] = set()
         self._gone: set[bytes] = set()
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.events import Int64, TopicPartition
+from agents.hashes import ColumnHashes
 from agents.keyed import KeyedAgent
 from pipeline.config.model import AppConfig
 from pipeline.log.api import Log
@@ -189,7 +190,7 @@ class TableReader:
             meta = read_meta(held.slabs)
             held.loaded = {}
             for keyed in self._plans[source.topic].keyed:
-                agent = held.loaded[keyed.by] = KeyedAgent(keyed)
+                agent = held.loaded[keyed.by] = KeyedAgent(keyed, ColumnHashes())
                 prefix = f"by/{keyed.by}/".encode()
                 own = {key[len(prefix) :].decode(): slab for key, slab in held.slabs.items() if key.startswith(prefix)}
                 if META in held.slabs and meta.head_ms != NEVER:

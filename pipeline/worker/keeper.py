@@ -19,6 +19,7 @@ from pipeline.worker.units import Sinks, Unit
 _logger = logging.getLogger(__name__)
 _RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
 _EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one took
+_BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
 BuildMeter = Callable[[TopicPartition], UnitMeter | None]
 
@@ -217,7 +218,8 @@ class Keeper:
             await asyncio.sleep(self._early_at - loop.time())
             started = loop.time()
             await asyncio.gather(*map(self.commit_unit, self._urgent()))
-            self._early_at = loop.time() + _EARLY_SHARE * (loop.time() - started)
+            share = _EARLY_SHARE if any(unit.caught_up for unit in self.units.values()) else _BACKLOG_SHARE
+            self._early_at = loop.time() + share * (loop.time() - started)
 
     def _urgent(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.is_urgent]

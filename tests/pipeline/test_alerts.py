@@ -121,6 +121,14 @@ def test_the_first_and_last_event_times_are_written_exactly(time_ms, written):
             'rapid-large fired for "a17": score = 5.25 (limit 4) and value = 9.',
         ),
         (
+            {
+                "values": {"first_seen(country)": True, "is_new(country)": True, "country": "FR", "start": ALERT.event_time_ms},
+                "thresholds": {},
+                "condition": "first_seen(country) and ts - start < 9",
+            },
+            f'rapid-large fired for "a17": country "FR" is new and start = {EVENT_CLOCK}.',
+        ),
+        (
             {"values": {"ok": np.bool_(1), "n": np.int64(7)}, "condition": "ok and n > m"},
             'rapid-large fired for "a17": ok = true and n = 7.',
         ),
