@@ -90,7 +90,6 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         if not self.flow_active:
             await self.wait(self.can_resume_flow, timeout=timeout)
             return
-        generation = self._generation()
         try:
             acking = self.app.topics.acking_topics
             messages = await self._fetching.messages(self._generation, self._active_partitions, acking)
@@ -99,8 +98,10 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
             await self.sleep(timeout)
             return
         for message in messages:
-            if generation != self._generation():
-                break  # a rebalance has begun: its end disowns what is left here
+            # Its own generation, not the one at the start of the round: a rebalance that ended before the message was
+            # made has disowned nothing of it, and its unit would wait for it for ever.
+            if message.generation_id != self._generation():
+                break  # a rebalance has begun since: its end disowns what is left here
             self._read_offset[message.tp] = None  # or Faust drops what a reopened unit reads again
             yield message.tp, message
 

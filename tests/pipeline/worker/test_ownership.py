@@ -1,5 +1,6 @@
 """Partitions that come and go."""
 
+import asyncio
 from collections import Counter
 
 from pipeline.worker.idle import is_idle
@@ -36,6 +37,33 @@ def test_two_workers_share_and_hand_over(with_log):
         await run_until_idle(log)
         assert await totals(log) == Counter(KEYS * 3)
         assert await alerts(log) == expected_alerts(Counter(KEYS * 3))
+
+    with_log(work)
+
+
+def test_rebalances_under_load_leave_no_partition_waiting(with_log):
+    """Workers come and go while records flow in; each partition goes on afterwards, and each record counts once."""
+
+    async def work(log):
+        keys, stop = [], asyncio.Event()
+
+        async def feed():
+            while not stop.is_set():
+                keys.extend(KEYS[:40])
+                await append(log, KEYS[:40])
+                await asyncio.sleep(0.005)
+
+        async with running(log) as first:
+            feeding = asyncio.create_task(feed())
+            for _ in range(8):
+                async with running(log) as second:
+                    await eventually(lambda second=second: owned(first, second) == [3, 3])
+            stop.set()
+            await feeding
+            units = first.keeper.units.values()
+            await eventually(lambda: sum(unit.committed for unit in units if unit.source.topic == EVENTS) == len(keys))
+        assert await totals(log) == Counter(keys)
+        assert await alerts(log) == expected_alerts(Counter(keys))
 
     with_log(work)
 
