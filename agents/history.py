@@ -1,14 +1,15 @@
 """The newest records of a partition, so that an alert can name those that contributed to it."""
 
+import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agents.events import Batch, Int64, RecordRef
 
-REACH = 65_536
-"""Contributing records are searched among so many offsets before the one that fired."""
+ROWS = 65_536
+"""Contributing records are searched among so many before the one that fired."""
 
 CAP = 10
 """Most records that an alert names."""
@@ -28,15 +29,19 @@ class History:
     """Who contributed: the newest records of a key within a window.
 
     Columns are kept as they came, so adding a batch costs the same whatever its length; a search reads backwards and
-    stops at the cap.
+    stops at the cap. Contributing records are searched among the ``ROWS`` before the one that fired, as far as they lie
+    within ``reach`` offsets.
 
     Args:
         id_field: Field with the records' own ids, if there is one.
+        reach: In offsets of the partition that is read.
     """
 
-    def __init__(self, id_field: str | None) -> None:
+    def __init__(self, id_field: str | None, *, reach: int) -> None:
         self._id_field = id_field
+        self._reach = reach
         self._blocks: deque[_Block] = deque()
+        self._rows = 0
 
     def add(self, batch: Batch, positions: Int64, hashes: Int64, own_ms: Int64) -> None:
         """Take a batch in.
@@ -49,10 +54,16 @@ class History:
         """
         if not len(batch):
             return
-        self._blocks.append(_Block(batch, positions, hashes, own_ms))
-        oldest = int(positions[-1]) - 2 * REACH
-        while len(self._blocks) > 1 and self._blocks[0].positions[-1] < oldest:
-            self._blocks.popleft()
+        shown = {self._id_field: batch.columns[self._id_field]} if self._id_field else {}
+        self._blocks.append(_Block(replace(batch, columns=shown, headers=None), positions, hashes, own_ms))
+        self._rows += len(batch)
+        while self._is_out_of_reach(self._blocks[0]):
+            self._rows -= len(self._blocks.popleft().batch)
+
+    def _is_out_of_reach(self, block: _Block) -> bool:
+        newest = self._blocks[-1]
+        enough = self._rows - len(block.batch) - len(newest.batch) >= ROWS
+        return block is not newest and (enough or block.positions[-1] <= newest.positions[0] - self._reach)
 
     def contributors(self, key_hash: int, at: int, bounds_ms: tuple[int, int], grace_ms: int) -> list[RecordRef]:
         """The newest ``CAP`` records of a key with event time in ``bounds_ms``, oldest first.
@@ -67,20 +78,23 @@ class History:
         start_ms, end_ms = bounds_ms
         position = int(self._blocks[-1].positions[at])
         found: list[RecordRef] = []
-        stop: int | None = at + 1
+        rows, stop = ROWS, at + 1
         for block in reversed(self._blocks):
-            if block.positions[-1] <= position - REACH or len(found) == CAP:
-                break
-            time_ms = block.batch.time_ms[:stop]
+            stop = min(stop, len(block.batch))
+            part = slice(max(0, stop - rows), stop)
+            rows, stop = rows - stop, sys.maxsize
+            time_ms = block.batch.time_ms[part]
             chosen = np.flatnonzero(
-                (block.hashes[:stop] == key_hash)
+                (block.hashes[part] == key_hash)
                 & (time_ms >= start_ms)
                 & (time_ms < end_ms)
-                & (time_ms >= block.own_ms[:stop] - grace_ms)
-                & (block.positions[:stop] > position - REACH)
+                & (time_ms >= block.own_ms[part] - grace_ms)
+                & (block.positions[part] > position - self._reach)
             )
-            stop = None
-            found.extend(self.ref(block.batch, at) for at in chosen[::-1][: CAP - len(found)].tolist())
+            newest = (chosen[::-1][: CAP - len(found)] + part.start).tolist()
+            found.extend(self.ref(block.batch, record) for record in newest)
+            if rows <= 0 or len(found) == CAP:
+                break
         return found[::-1]
 
     def ref(self, batch: Batch, at: int) -> RecordRef:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from agents.events import Alert, Batch, Int64
 from agents.expression import Expression, Scope, compile_expression
 from agents.hashes import ColumnHashes
-from agents.history import History
+from agents.history import ROWS, History
 from agents.identity import alert_id
 from agents.rules import Rule, compile_rules, with_hidden
 from agents.spec import RuleSpec, StreamSpec
 from tables.group import Stretch, TableGroup
 from tables.spec import TableSpec
 
+PACKED_REACH = 4_096
 Values = dict[str, NDArray[Any]]
 
 
@@ -53,6 +54,11 @@ class KeyedPlan:
     rules: tuple[Rule, ...]
     inputs: Mapping[str, Expression]
     skew_ms: int
+
+    @property
+    def reach(self) -> int:
+        """Among how many offsets the evidence of an alert is searched; a repartitioned one holds many rows."""
+        return PACKED_REACH if self.skew_ms else ROWS
 
     @property
     def computed(self) -> frozenset[str]:
@@ -129,7 +135,7 @@ class KeyedAgent:
     def __init__(self, plan: KeyedPlan, hashes: ColumnHashes) -> None:
         self.plan = plan
         self._hashes = hashes
-        self._history = History(plan.stream.id)
+        self._history = History(plan.stream.id, reach=plan.reach)
         self.group = TableGroup(
             plan.by,
             plan.tables,

@@ -11,7 +11,6 @@ import numpy as np
 
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition, joined
 from agents.hashes import ColumnHashes
-from agents.history import REACH
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
@@ -64,7 +63,7 @@ class Shard:
     @property
     def history(self) -> int:
         """How many offsets before the position are to be re-read after a restore, as evidence for alerts to come."""
-        return REACH if any(agent.plan.rules for agent in self._keyed.values()) else 0
+        return max((agent.plan.reach for agent in self._keyed.values() if agent.plan.rules), default=0)
 
     # ---- records in -------------------------------------------------------------------------------------------------
 

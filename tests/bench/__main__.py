@@ -12,9 +12,9 @@ from tests.bench.stages import decode_per_s, shard_stages
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the payments example on the local log, one core.")
-    parser.add_argument("--quick", action="store_true", help="one round of 600,000 records, one JSON line")
+    parser.add_argument("--quick", action="store_true", help="one round of 1,000,000 records, one JSON line")
     quick = parser.parse_args().quick
-    count, rounds = (600_000, 1) if quick else (2_000_000, 3)
+    count, rounds = (1_000_000, 1) if quick else (2_000_000, 3)
     data = payments(count, 4)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     found = {"decode_per_s": round(max(decode_per_s(data) for _ in range(rounds)))}

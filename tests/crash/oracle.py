@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from tests.crash.payments import Payment, Source
-from tests.crash.windows import Evidence, Firing, Row, Rule, Sliding, Table, Tumbling
+from tests.crash.windows import PACKED_REACH, REACH, Evidence, Firing, Row, Rule, Sliding, Table, Tumbling
 
 SKEW_MS = 60_000
 """How far behind the fastest source partition the slowest may hold windows by merchant open."""
@@ -73,7 +73,7 @@ class Shard:
         self.by, self.partition = by, partition
         self._versions, self._topic = versions, topic
         self.tables, self._rules = _definitions(by)
-        self._evidence = Evidence()
+        self._evidence = Evidence(REACH if by == "account" else PACKED_REACH)
         self._late = self._records = 0
 
     def take(self, row: Row, payment: Payment, expected: Expected) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-REACH, CAP = 65_536, 10
+REACH, PACKED_REACH, CAP = 65_536, 4_096, 10
 """An alert names the newest ten records of its key among so many offsets before the one that fired."""
 
 _BASELINE = -1  # a key's first value is never new
@@ -198,14 +198,21 @@ class Rule:
 
 @dataclass(slots=True)
 class Evidence:
-    """The newest records of each key; lateness is judged as the table of the rule does."""
+    """The newest records of each key; lateness is judged as the table of the rule does.
 
-    _recent: dict[str, deque[tuple[Row, Any]]] = field(default_factory=lambda: defaultdict(deque))
+    Args:
+        reach: Among how many offsets before the one that fired they are looked for, and at most ``REACH`` records.
+    """
+
+    reach: int
+    _taken: int = 0
+    _recent: dict[str, deque[tuple[Row, Any, int]]] = field(default_factory=lambda: defaultdict(deque))
 
     def add(self, row: Row, origin: Any) -> None:
         """Take a record in."""
         recent = self._recent[row.key]
-        recent.append((row, origin))
+        self._taken += 1
+        recent.append((row, origin, self._taken))
         while recent[0][0].head_ms < row.head_ms - _OLD_MS:
             recent.popleft()
 
@@ -213,9 +220,10 @@ class Evidence:
         """Where the records that contributed stood, oldest first."""
         found = [
             origin
-            for past, origin in reversed(self._recent[row.key])
+            for past, origin, number in reversed(self._recent[row.key])
             if firing.window_start_ms <= past.ts < firing.window_end_ms
             and past.ts >= past.own_ms - grace_ms
-            and past.position > row.position - REACH
+            and past.position > row.position - self.reach
+            and number > self._taken - REACH
         ]
         return found[:CAP][::-1]
