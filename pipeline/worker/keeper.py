@@ -18,7 +18,7 @@ from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
 _RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
-_EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one took
+_EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one kept the processor busy
 _BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
 BuildMeter = Callable[[TopicPartition], UnitMeter | None]
@@ -216,10 +216,10 @@ class Keeper:
         loop = asyncio.get_running_loop()
         while self._urgent():
             await asyncio.sleep(self._early_at - loop.time())
-            started = loop.time()
-            await asyncio.gather(*map(self.commit_unit, self._urgent()))
+            units = self._urgent()
+            await asyncio.gather(*map(self.commit_unit, units))
             share = _EARLY_SHARE if any(unit.caught_up for unit in self.units.values()) else _BACKLOG_SHARE
-            self._early_at = loop.time() + share * (loop.time() - started)
+            self._early_at = loop.time() + share * sum(unit.commit_cost_s for unit in units)
 
     def _urgent(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.is_urgent]

@@ -1,6 +1,7 @@
 """One owned source partition: its shard, the fence that proves the ownership, and what waits to be committed."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -16,6 +17,7 @@ from pipeline.worker import chunks
 from pipeline.worker.contract import Shard
 
 MANY_RECORDS = 32_768
+_WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
 """So many pending records ask for an early commit; twice as many stop the fetching, so memory stays bounded."""
 
 
@@ -63,6 +65,7 @@ class Unit:
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
         self.commits = 0
+        self.commit_cost_s = 0.0  # processor time that the last commit took, about
         self.pending_records = 0
         self.alerts: list[Alert] = []
         self._sinks = sinks
@@ -159,7 +162,9 @@ class Unit:
         """
         if not self.is_open or not self._touched:
             return False
+        started = time.perf_counter()
         outgoing, position = self._take(), self.shard.position
+        self.commit_cost_s = _WRITE_COST * (time.perf_counter() - started)
         # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
         writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
         try:
