@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 2 << 20
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
 _FEW = 2_000  # a chunk costs a millisecond however short it is, so after so few records more are given time to come
-_LINGER_S = 0.015
+_LINGER_S = 0.025
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
 
