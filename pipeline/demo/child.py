@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _MODULE: Final = "pipeline.cli.main"
 _LINE_BYTES: Final = 1 << 24

@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from pipeline.errors import LogBusyError
 from pipeline.log.api import Fence, Log
