@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import load, tables
-from pipeline.cli.alerts import alerts
-from pipeline.cli.check import check
-from pipeline.cli.consume import consume
-from pipeline.cli.demo import demo
-from pipeline.cli.lag import lag
-from pipeline.cli.produce import produce
+from pipeline.cli.commands import load, tables
+from pipeline.cli.commands.alerts import alerts
+from pipeline.cli.commands.check import check
+from pipeline.cli.commands.consume import consume
+from pipeline.cli.commands.demo import demo
+from pipeline.cli.commands.lag import lag
+from pipeline.cli.commands.produce import produce
+from pipeline.cli.commands.topics import topics
+from pipeline.cli.commands.version import version
+from pipeline.cli.commands.web import web
+from pipeline.cli.commands.worker import worker
 from pipeline.cli.program import EXIT_CODES, Program, tolerate_any_encoding
-from pipeline.cli.topics import topics
-from pipeline.cli.version import version
-from pipeline.cli.web import web
-from pipeline.cli.worker import worker
 
 app = typer.Typer(
     name="streamgauge",
