@@ -1,6 +1,5 @@
 """The newest records of a partition, so that an alert can name those that contributed to it."""
 
-import sys
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -78,11 +77,11 @@ class History:
         start_ms, end_ms = bounds_ms
         position = int(self._blocks[-1].positions[at])
         found: list[RecordRef] = []
-        rows, stop = ROWS, at + 1
+        rows = ROWS
         for block in reversed(self._blocks):
-            stop = min(stop, len(block.batch))
+            stop = at + 1 if block is self._blocks[-1] else len(block.batch)
             part = slice(max(0, stop - rows), stop)
-            rows, stop = rows - stop, sys.maxsize
+            rows -= stop
             time_ms = block.batch.time_ms[part]
             chosen = np.flatnonzero(
                 (block.hashes[part] == key_hash)
