@@ -214,6 +214,8 @@ class Output:
         outgoing: Closed windows, late records, rejects and repartitioned records, to be committed with the rest.
         late: Number of records that came after their window had closed.
         rejects: Number of undecodable records by reason.
+        evicted: Keys dropped because a table was full.
+        expired: Keys dropped because they were not seen for the table's ttl.
         time_ms: Event times of the accepted records, Unix ms, shape ``(n,)``.
         appended_ms: Append times of the same records, Unix ms, shape ``(n,)``.
     """
@@ -222,5 +224,7 @@ class Output:
     outgoing: list[Outgoing] = field(default_factory=list)
     late: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
+    evicted: int = 0
+    expired: int = 0
     time_ms: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     appended_ms: Int64 = field(default_factory=lambda: np.empty(0, np.int64))

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     MISSING_FIELD = "missing-field"
     NULL = "null"
     OUT_OF_RANGE = "out-of-range"
+    POISON = "poison"  # decoded, but raised an error whenever it was processed
     TOO_LONG = "too-long"
     WRONG_TYPE = "wrong-type"
 

@@ -74,14 +74,14 @@ class Shard:
             for packed, positions in self._packed(chunk):
                 for origin in np.unique(packed.batch.partition).tolist():
                     self._clock.arrived(origin, int(packed.stream_ms[packed.batch.partition == origin].max()))
-                self._apply(packed.batch, positions, packed.stream_ms, output)
+                self._apply(packed.batch, positions, output, own_ms=packed.stream_ms)
         else:
             batch, rejects = self._decoder.decode(chunk)
             for reject in rejects:
                 output.rejects[reject.reason] = output.rejects.get(reject.reason, 0) + 1
             if rejects:
                 output.outgoing.append(dead_letters(chunk, rejects, self.plan.topic))
-            self._apply(batch, batch.offsets, None, output)
+            self._apply(batch, batch.offsets, output, chunk=chunk)
         self.position = chunk.next_offset
         self.counts["rejects"] += sum(output.rejects.values())
         return output
@@ -126,9 +126,19 @@ class Shard:
                 np.concatenate(positions),
             )
 
-    def _apply(self, batch: Batch, positions: Int64, own_ms: Int64 | None, output: Output) -> None:
+    def _apply(
+        self,
+        batch: Batch,
+        positions: Int64,
+        output: Output,
+        *,
+        own_ms: Int64 | None = None,
+        chunk: Chunk | None = None,
+    ) -> None:
+        """Apply decoded records; rows that were repartitioned bring the clock of their origin, others their chunk."""
         if not len(batch):
             return
+        before = self._dropped()
         head_ms = self._clock.observe(batch.time_ms if own_ms is None else own_ms)
         own_ms = head_ms if own_ms is None else own_ms
         alerts: list[tuple[int, Alert]] = []
@@ -147,10 +157,18 @@ class Shard:
             n_late = len(np.unique(np.concatenate(list(late.values()))))
             output.late += n_late
             self.counts["late"] += n_late
-            output.outgoing.append(late_records(batch, late, own_ms, key=self.plan.stream.key))
+            output.outgoing.append(late_records(batch, late, own_ms, chunk=chunk, key=self.plan.stream.key))
         output.outgoing += self._repartitioner.split(batch, own_ms)
         self._close(head_ms, positions, output)
+        evicted, expired = self._dropped()
+        output.evicted += evicted - before[0]
+        output.expired += expired - before[1]
         self.counts["records"] += len(batch)
+
+    def _dropped(self) -> tuple[int, int]:
+        """Keys evicted and expired so far."""
+        groups = [agent.group for agent in self._keyed.values()]
+        return sum(group.evicted for group in groups), sum(group.expired for group in groups)
 
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]
@@ -211,8 +229,7 @@ class Shard:
         for name in sorted(self._fed):
             slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
         self._fed.clear()
-        self.counts["evicted"] = sum(agent.group.evicted for agent in self._keyed.values())
-        self.counts["expired"] = sum(agent.group.expired for agent in self._keyed.values())
+        self.counts["evicted"], self.counts["expired"] = self._dropped()
         meta = Meta(
             self.position,
             self._clock.head_ms,

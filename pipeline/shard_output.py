@@ -22,7 +22,12 @@ def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
     """One JSON row for each key of a closed window, on the table's topic, keyed by the table's key."""
     names = [measure.name for measure in table.measures if measure.name in closed.columns]
     rows = zip(*(_plain(closed.columns[name]) for name in names), strict=True) if names else [()] * len(closed.keys)
-    bounds = {"window_start_ms": closed.window_start_ms, "window_end_ms": closed.window_start_ms + table.window.size_ms}
+    bounds: dict[str, int | bool] = {
+        "window_start_ms": closed.window_start_ms,
+        "window_end_ms": closed.window_start_ms + table.window.size_ms,
+    }
+    if closed.partial:
+        bounds["partial"] = True
     values = [
         orjson.dumps({"table": table.name, "key": key, **bounds, **dict(zip(names, row, strict=True))})
         for key, row in zip(closed.keys, rows, strict=True)

@@ -55,8 +55,16 @@ class Trailing:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A tumbling window's final rows: one for each key that had records in it."""
+    """A tumbling window's final rows: one for each key that had records in it.
+
+    Args:
+        window_start_ms: Inclusive.
+        keys: Of the rows.
+        columns: The measures.
+        partial: Rows of keys that were dropped while the window was open: what came after, if any, makes another row.
+    """
 
     window_start_ms: int
     keys: list[str]
     columns: Columns
+    partial: bool = False

@@ -233,7 +233,8 @@ class WindowTable:
             chosen = np.flatnonzero(np.isin(slots, only))
             slots, columns = slots[chosen], {name: column[chosen] for name, column in columns.items()}
         if len(slots):
-            self._closed.append(Closed(self.pane_in(row) * self.spec.window.size_ms, self.names(slots), columns))
+            start_ms = self.pane_in(row) * self.spec.window.size_ms
+            self._closed.append(Closed(start_ms, self.names(slots), columns, partial=only is not None))
 
     # ---- stored form ------------------------------------------------------------------------------------------------
 

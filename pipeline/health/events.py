@@ -24,6 +24,8 @@ COUNTERS: Final = (
     "late",
     "ahead",
     "alerts",
+    "evicted",
+    "expired",
     "rejected",
     *REJECTED.values(),
 )
@@ -109,6 +111,8 @@ class UnitMeter:
         counts["records"] += len(output.time_ms) + sum(output.rejects.values())
         counts["bytes"] += sum(map(len, filter(None, chunk.values)))
         counts["late"] += output.late
+        counts["evicted"] += output.evicted
+        counts["expired"] += output.expired
         for reason, number in output.rejects.items():
             counts["rejected"] += number
             if reason in REJECTED:

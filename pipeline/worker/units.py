@@ -1,10 +1,10 @@
 """One owned source partition: its shard, the fence that proves the ownership, and what waits to be committed."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from agents.events import Alert, Chunk, Outgoing, Output, Records, TopicPartition
 from pipeline.alerts import encode_alert
@@ -16,6 +16,7 @@ from pipeline.log.api import Fence, Log, TopicSpec
 from pipeline.worker import chunks
 from pipeline.worker.contract import Shard
 
+_logger = logging.getLogger(__name__)
 MANY_RECORDS = 32_768
 _WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
 """So many pending records ask for an early commit; twice as many stop the fetching, so memory stays bounded."""
@@ -72,6 +73,7 @@ class Unit:
         self._meter = meter
         self._outgoing: list[Outgoing] = []
         self._touched = False
+        self._is_full = False  # whether keys had to make room, which is said once
         self._shard: Shard | None = None
 
     @property
@@ -119,6 +121,9 @@ class Unit:
         output = self.shard.process(chunk)
         if self._meter is not None:
             self._meter.observe(output, chunk, self._sinks.now_ms())
+        if output.evicted and not self._is_full:
+            self._is_full = True
+            _logger.warning("%s: a table is full, keys seen longest ago make room: raise max_keys", self.source)
         self._gather(output)
 
     def advance(self, time_ms: int) -> None:
@@ -141,9 +146,12 @@ class Unit:
         partitions = (await log.topics())[self.source.topic].partitions
         await log.create_topic(TopicSpec(name=topic, partitions=partitions))
         message = "processing it raised an error each time it was tried"
-        letter = dead_letters(poison, [Reject(0, int(poison.offsets[0]), cast("Reason", "poison"), error, message)])
+        letter = dead_letters(poison, [Reject(0, int(poison.offsets[0]), Reason.POISON, error, message)])
         output = self.shard.process(chunks.nothing(*self.source, poison.next_offset))
         output.outgoing.append(letter)
+        output.rejects[Reason.POISON] = len(poison)
+        if self._meter is not None:
+            self._meter.observe(output, poison, self._sinks.now_ms())
         self._gather(output)
         return topic
 

@@ -1,5 +1,7 @@
 """The shard: whatever the cut and whatever the restart, the same records give the same output."""
 
+from dataclasses import replace
+
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +146,24 @@ def test_rejects_are_counted_and_sent_with_their_payload():
     assert output.rejects == {"bad-json": 1, "null": 1}
     assert records_of([output], "payments.dead-letter") == [b"{broken", None]
     assert len(output.time_ms) == 2
+
+
+def test_late_records_keep_their_payload():
+    """What comes too late is sent on byte by byte, fields that nobody reads included."""
+    base = {"id": "1", "account": "ann", "merchant": "m", "country": "DE", "cents": 5}
+    late = payload({**base, "ts": 1_000, "note": "nobody reads this"})
+    output = fresh().process(chunk_of([payload({**base, "ts": 90_000}), late]))
+    assert output.late == 1
+    assert records_of([output], "payments.late") == [late]
+
+
+def test_keys_that_make_room_are_told():
+    """An output says how many keys were dropped because a table was full."""
+    config = app()
+    small = {name: replace(table, max_keys=2) for name, table in config.tables.items()}
+    base = {"id": "1", "merchant": "m", "country": "DE", "cents": 5, "ts": 1_000}
+    output = fresh(app(tables=small)).process(chunk_of([payload({**base, "account": key}) for key in "abcd"]))
+    assert output.evicted == 2
 
 
 def test_a_changed_table_starts_anew_and_says_so():

@@ -59,11 +59,12 @@ def test_the_cap_holds_whatever_comes(keys, cap):
 
 
 def test_an_evicted_key_leaves_its_open_windows_behind_as_rows():
-    """What a tumbling window held of an evicted key is emitted, not lost."""
+    """What a tumbling window held of an evicted key is emitted, not lost, and marked as a part."""
     group = group_of(TUMBLING, max_keys=1)
     feed(group, ["a", "a", "b"], [0, 1, 2])
-    rows = [(closed.window_start_ms, closed.keys, closed.columns["n"].tolist()) for _, closed in group.take_closed()]
-    assert rows == [(0, ["a"], [2])]
+    feed(group, ["b"], [150])
+    rows = [(closed.window_start_ms, closed.keys, closed.partial) for _, closed in group.take_closed()]
+    assert rows == [(0, ["a"], True), (0, ["b"], False)]
 
 
 def test_histograms_add_up_by_window_and_key():
