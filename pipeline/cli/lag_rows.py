@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from pipeline.cli.human import NOTHING, number, rate, short_topic, span
+from pipeline.cli.human import NOTHING, number, printable, rate, share, short_topic, span
 from pipeline.cli.output import Output, table
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
-from pipeline.health import TABLES, LagRow, Status, read_lag, with_measured, with_rates
+from pipeline.health import TABLES, LagRow, Skew, Status, read_lag, skew, with_measured, with_rates
 from pipeline.log import Log
 from pipeline.plan import source_topics
 from pipeline.views import TableReader
@@ -59,8 +59,37 @@ def _show(rows: Sequence[LagRow], output: Output, config: AppConfig, group: str 
             _eta(row),
             status if row.status == Status.OK else Text.assemble(status, " ", row.reason),
         )
-    objects = [{**asdict(row), "status": row.status.name} for row in rows]
+    uneven = {(each.group, each.topic): each for each in skew(rows) if each.partitions > 1}
+    objects = [_object(row, uneven.get((row.group, row.topic))) for row in rows]
     output.rows(shown, objects, nothing="no consumer group has committed anything yet")
+    if not output.json:
+        for each in uneven.values():
+            output.line(skew_line(each, config.name, named=not one))
+
+
+def _object(row: LagRow, of_topic: Skew | None) -> dict[str, Any]:
+    """A row for programs: every line is a partition, so what holds for its topic stands in each of them."""
+    told = None
+    if of_topic is not None:
+        told = {name: getattr(of_topic, name) for name in ("partitions", "lag_ratio", "busiest", "share")}
+    return {**asdict(row), "status": row.status.name, "skew": told}
+
+
+def skew_line(found: Skew, app: str, *, named: bool) -> Text:
+    """How evenly a topic's partitions are loaded, for people.
+
+    Args:
+        found: The skew of a topic with more than one partition.
+        app: The application, whose name internal topics are shown without.
+        named: Whether the group is said too.
+    """
+    topic = printable(short_topic(found.topic, app))
+    who = f"{printable(found.group)} {topic}" if named else topic
+    return Text(
+        f"skew of {who}: partition {found.busiest} gets {share(found.share)} of the records "
+        f"({share(1 / found.partitions)} if even), the largest lag is {found.lag_ratio:.1f} times the mean",
+        style="dim",
+    )
 
 
 def _eta(row: LagRow) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 
 from pipeline.errors import UsageError
+from pipeline.health import skew
 from pipeline.views import TableView
 from pipeline.web.auth import current_user
 from pipeline.web.columns import ColumnInfo, columns_of
@@ -20,12 +21,14 @@ from pipeline.web.schemas import (
     ColumnOut,
     FreshnessOut,
     LagOut,
+    LagsOut,
     PageAsked,
     PartitionOut,
     Problem,
     RowOut,
     RowsAsked,
     RowsOut,
+    SkewOut,
     StatusOut,
     TableOut,
     TopicOut,
@@ -116,11 +119,9 @@ def _add_alerts(router: APIRouter, model: ReadModel) -> None:
 
 def _add_log(router: APIRouter, model: ReadModel) -> None:
     @router.get("/lag", tags=["log"])
-    async def read_lag() -> list[LagOut]:
-        """Lag of each partition that the application reads."""
-        names = LagOut.model_fields
-        rows = [{**dataclasses.asdict(row), "status": row.status.name} for row in model.lag]
-        return [LagOut(**{name: row[name] for name in names}) for row in rows]
+    async def read_lag() -> LagsOut:
+        """Lag of each partition that the application reads, and the skew between those of a topic."""
+        return _lags(model)
 
     @router.get("/topics", tags=["log"])
     async def list_topics() -> list[TopicOut]:
@@ -131,6 +132,16 @@ def _add_log(router: APIRouter, model: ReadModel) -> None:
     async def read_status() -> StatusOut:
         """Is all well, and how fresh is what this API says?"""
         return _status(model)
+
+
+def _lags(model: ReadModel) -> LagsOut:
+    names = LagOut.model_fields
+    rows = [{**dataclasses.asdict(row), "status": row.status.name} for row in model.lag]
+    uneven = [each._asdict() for each in skew(model.lag) if each.partitions > 1]
+    return LagsOut(
+        rows=[LagOut(**{name: row[name] for name in names}) for row in rows],
+        skew=[SkewOut(**{name: each[name] for name in SkewOut.model_fields}) for each in uneven],
+    )
 
 
 def _topic(state: TopicState) -> TopicOut:

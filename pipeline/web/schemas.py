@@ -166,6 +166,23 @@ class LagOut(BaseModel):
     owner: str | None
 
 
+class SkewOut(BaseModel):
+    """How unevenly the partitions of one topic are loaded."""
+
+    topic: str
+    partitions: int
+    lag_ratio: float = Field(description="Largest lag over the mean lag; 1 when all are equal or nothing waits")
+    busiest: int = Field(description="The partition with the largest share of the records")
+    share: float = Field(description="That share, 0-1: of the rates where they are known, else of the records kept")
+
+
+class LagsOut(BaseModel):
+    """How far the application is behind, and how evenly."""
+
+    rows: list[LagOut]
+    skew: list[SkewOut] = Field(description="Of each topic with more than one partition")
+
+
 class PartitionOut(BaseModel):
     """Bounds of a partition."""
 

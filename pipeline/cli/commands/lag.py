@@ -21,7 +21,7 @@ def lag(
     """Show what waits in each partition, for how long, and why.
 
     Read from the log, so right even if every worker is dead. Lag is in records not covered by a commit, and in
-    how long the oldest of them has been waiting.
+    how long the oldest of them has been waiting. Skew says how unevenly a topic's partitions are loaded.
     """
     from pipeline.cli.lag_rows import show_lag
     from pipeline.cli.output import Output

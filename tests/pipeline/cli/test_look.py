@@ -160,6 +160,31 @@ def test_lag_tells_what_waits(done, shell):
     assert "orders" in shell.run("lag", "--no-rates", "--format", "table").stdout
 
 
+def test_lag_tells_skew(shell):
+    """Each row has the skew of its topic, and people read a line for each topic of several partitions below them."""
+    shell.ok("produce", "orders", data=b"\n".join(payload(number, "ann", 1) for number in range(5)))
+    rows = [row for row in shell.ok("lag", "--no-rates") if row["topic"] == "orders"]
+    (busiest,) = [row["partition"] for row in rows if row["lag_records"]]
+    count = len(rows)
+    expected = {"partitions": count, "lag_ratio": float(count), "busiest": busiest, "share": 1.0}
+    assert [row["skew"] for row in rows] == [expected] * count
+    (line,) = [line for line in _people(shell) if line.startswith("skew of orders")]
+    assert f"partition {busiest} gets 100 % of the records" in line
+    assert f"the largest lag is {count}.0 times the mean" in line
+
+
+def test_one_partition_has_no_skew(shell):
+    """A topic of one partition has nothing to compare."""
+    shell.config.write_text(shell.config.read_text().replace("partitions = 3", "partitions = 1"))
+    shell.ok("produce", "orders", data=payload(0, "ann", 1))
+    assert [row["skew"] for row in shell.ok("lag", "--no-rates") if row["topic"] == "orders"] == [None]
+    assert not [line for line in _people(shell) if line.startswith("skew of orders")]
+
+
+def _people(shell):
+    return shell.run("lag", "--no-rates", "--format", "table").stdout.splitlines()
+
+
 def test_lag_of_an_unknown_group_is_refused(done):
     """A group that is not there is one line, which names those that are."""
     result = done.run("lag", "--group", "shpo")

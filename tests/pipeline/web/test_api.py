@@ -169,7 +169,7 @@ def test_lag_topics_and_status(on_api):
     """After everything was processed no partition lags; topics show their bounds; the status is one sentence."""
 
     async def work(api):
-        lag = {(row["topic"], row["partition"]): row for row in await api.get("/lag")}
+        lag = {(row["topic"], row["partition"]): row for row in (await api.get("/lag"))["rows"]}
         for partition in range(4):
             row = lag["payments", partition]
             assert (row["lag_ms"], row["lag_records"], row["status"]) == (0, 0, "OK")
@@ -179,6 +179,31 @@ def test_lag_topics_and_status(on_api):
         assert (status["state"], status["problem"], status["workers"]) == ("warning", None, [])
         assert status["sentence"].startswith("No worker is running")
         assert f"-c {api.model.config.source}" in status["sentence"]
+
+    on_api(work)
+
+
+def test_lag_has_the_skew_of_each_topic(on_api):
+    """Beside the rows stands how unevenly each topic of several partitions is loaded, as the schema says."""
+
+    async def work(api):
+        lag = await api.get("/lag")
+        ends = [part["end"] - part["start"] for part in await partitions(api, "payments")]
+        (found,) = [each for each in lag["skew"] if each["topic"] == "payments"]
+        assert found == {
+            "topic": "payments",
+            "partitions": 4,
+            "lag_ratio": 1.0,
+            "busiest": ends.index(max(ends)),
+            "share": max(ends) / sum(ends),
+        }
+        assert all(each["partitions"] > 1 for each in lag["skew"])
+        described = (await api.get("/openapi.json"))["components"]["schemas"]
+        assert set(described["SkewOut"]["properties"]) == set(found)
+        assert set(described["LagsOut"]["required"]) == {"rows", "skew"}
+
+    async def partitions(api, topic):
+        return next(each["partitions"] for each in await api.get("/topics") if each["name"] == topic)
 
     on_api(work)
 
@@ -282,7 +307,7 @@ def test_an_empty_log_is_no_error(on_api, tmp_path):
 
     async def work(api):
         assert await api.get("/alerts") == {"alerts": [], "next_cursor": None}
-        assert await api.get("/lag") == []
+        assert await api.get("/lag") == {"rows": [], "skew": []}
         assert (await api.get("/tables/account_10m"))["rows"] == []
         status = await api.get("/status")
         assert status["state"] == "waiting"
