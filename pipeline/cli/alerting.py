@@ -15,7 +15,7 @@ from pipeline.cli.output import SEVERITY_STYLES, Output
 from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
-from pipeline.errors import StateError, UnknownTopicError, UsageError
+from pipeline.errors import StateError, UsageError
 from pipeline.plan import complete
 
 
@@ -63,7 +63,9 @@ async def show_alerts(config: AppConfig, wanted: AlertFilter, output: Output, *,
         if on:
             await ensure_topic(config, log, topic)  # a subscriber may come before the first worker
         elif topic not in await log.topics():
-            raise UnknownTopicError(f"there is no topic {topic!r} in {config.log}: has a worker ever run?")
+            if not output.json:  # the first worker makes the topic, so before it nothing was raised
+                output.show(Text("no alerts yet", style="dim"))
+            return
         span = await find_span(log, topic, since, now_ms())
         shown = 0
         async for records in read_records(log, topic, span, on=on):

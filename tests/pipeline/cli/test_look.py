@@ -92,6 +92,17 @@ def test_a_subscriber_may_come_first(shell):
     assert follower.returncode == 0
 
 
+def test_before_any_worker_there_are_no_alerts(shell):
+    """In a log without the alerts topic nothing was raised yet: code 0. To consume an unknown topic stays 3."""
+    shell.ok("produce", "orders", data=payload(0, "ann", 5_000))
+    piped, people = shell.run("alerts"), shell.run("alerts", "--format", "table")
+    assert (piped.exit_code, piped.stdout, piped.stderr) == (0, "", "")
+    assert (people.exit_code, people.stdout, people.stderr) == (0, "no alerts yet\n", "")
+    assert "alerts" not in {topic["topic"] for topic in shell.ok("topics")}
+    unknown = shell.run("consume", "no-such-topic")
+    assert (unknown.exit_code, unknown.stdout) == (3, "")
+
+
 def test_tables_are_listed(done):
     """Each table stands there with its window, its keys and nothing left to do."""
     (listed,) = done.ok("tables", "list")
