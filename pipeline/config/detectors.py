@@ -80,9 +80,7 @@ def _detector(
 
 def _tumbling(section: Section, declared: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> str:
     table = section.reference("table", declared, "table")
-    if table not in tables:  # its window is wrong, which is said elsewhere
-        return ""
-    if tables[table].window.kind != "tumbling":
+    if table and tables[table].window.kind != "tumbling":
         section.wrong("table", f"[tables.{table}] is sliding; a series needs the closed windows of a tumbling table")
     return table
 

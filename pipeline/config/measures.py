@@ -50,8 +50,7 @@ def read_measures(section: Section, fields: Mapping[str, Field]) -> tuple[Measur
             measures.append(parse_measure(name, text, fields))
         except ExpressionError as error:
             measures.append(Measure(name=name, kind="count"))  # conditions may name it, and are not wrong
-            if fields:
-                section.report.expression(path, error)
+            section.report.expression(path, error, names_known=bool(fields))
     return tuple(measures)
 
 

@@ -1,10 +1,13 @@
 """The mistakes of a configuration, each with its place, collected rather than raised one by one."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from agents.expression import ExpressionError
 from pipeline.config.document import Document, KeyPath
+
+_ABOUT_NAMES = re.compile(r"^unknown name |^\w+ is a function; call it")  # a field may be called like a function
 
 
 class Report:
@@ -39,10 +42,11 @@ class Report:
         """Note a mistake in the key at ``path``."""
         self._note(path, self._document.key(path), message)
 
-    def expression(self, path: KeyPath, error: ExpressionError, offset: int = 0) -> None:
-        """Note the mistakes of an expression that begins at character ``offset`` of the text at ``path``."""
+    def expression(self, path: KeyPath, error: ExpressionError, *, names_known: bool = True) -> None:
+        """Note the mistakes of the expression at ``path``; of its names only if it is known what there is to name."""
         for problem in error.problems:
-            self._note(path, self._document.inside(path, offset + problem.column - 1), problem.message)
+            if names_known or not _ABOUT_NAMES.search(problem.message):
+                self._note(path, self._document.inside(path, problem.column - 1), problem.message)
 
     def variable(self, name: str, message: str) -> None:
         """Note a mistake in an environment variable."""

@@ -22,8 +22,8 @@ def read_rules(
         section = Section(report, ("rules", name), given, _KEYS)
         table = section.reference("table", declared, "table")
         when = section.text("when")
-        if table in tables and tables[table].stream and isinstance(section.values.get("when"), str):
-            _check(section, when, streams[tables[table].stream], tables[table])
+        if isinstance(section.values.get("when"), str):
+            _check(section, when, streams, tables.get(table))
         rules[name] = RuleSpec(
             name=name,
             table=table,
@@ -40,9 +40,10 @@ def read_severity(section: Section) -> Severity:
     return cast("Severity", section.text("severity", choices=SEVERITIES) or "info")
 
 
-def _check(section: Section, when: str, stream: StreamSpec, table: TableSpec) -> None:
-    scope = Scope(fields=stream.fields, measures={measure.name: measure for measure in table.measures})
+def _check(section: Section, when: str, streams: Mapping[str, StreamSpec], table: TableSpec | None) -> None:
+    fields = streams[table.stream].fields if table and table.stream else {}
+    measures = {measure.name: measure for measure in table.measures} if table else {}
     try:
-        compile_expression(when, scope, condition=True)
+        compile_expression(when, Scope(fields=fields, measures=measures), condition=True)
     except ExpressionError as error:
-        section.report.expression((*section.path, "when"), error)
+        section.report.expression((*section.path, "when"), error, names_known=bool(fields and measures))
