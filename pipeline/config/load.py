@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError
 _SECTIONS: Final = {"app": False, "web": False, "streams": True, "tables": True, "rules": True, "detectors": True}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
-_SCHEMES = ("local://", "kafka://")
+_SCHEME = "local://"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -83,8 +83,8 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     if name and not _NAME.fullmatch(name):
         app.wrong("name", f"{show(name)} is no name; {_ALLOWED}")
     log = app.text("log", f"local://var/{name}.db")
-    if not log.startswith(_SCHEMES) or log in _SCHEMES:
-        app.wrong("log", f"{show(log)} is no event log; write local://PATH or kafka://HOST:PORT")
+    if not log.startswith(_SCHEME) or not log.removeprefix(_SCHEME).partition("?")[0]:
+        app.wrong("log", f"{show(log)} is no event log that can be opened, only local://PATH so far; write {_FORM}")
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
     tables = read_tables(report, values, streams)
@@ -104,6 +104,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     )
 
 
+_FORM = "local://PATH, such as local://var/events.db"
 _ALLOWED = "allowed are letters, digits, _ and -, at most 100, the first a letter or digit"
 
 

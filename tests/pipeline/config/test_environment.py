@@ -8,7 +8,7 @@ from pipeline.errors import ConfigError
 TEXT = """\
 [app]
 name = "shop"
-log = "kafka://user:${LOG_PASSWORD}@broker:9092"
+log = "local://var/${LOG_PASSWORD}/log.db"
 
 [streams.orders]
 time = "ts"
@@ -79,7 +79,7 @@ def test_other_variables_are_ignored(path):
 
 def test_secrets_are_filled_in(path):
     """``${NAME}`` takes the variable's value."""
-    assert load_config(path, SECRET).log == "kafka://user:s3cr'et@broker:9092"
+    assert load_config(path, SECRET).log == "local://var/s3cr'et/log.db"
 
 
 def test_missing_secret(path):
@@ -91,7 +91,7 @@ def test_missing_secret(path):
 @pytest.mark.parametrize("secret", ["s3cr'et", "s3\"cr'et", "back\\slash", "hunter2"])
 def test_secrets_are_never_shown(path, secret):
     """A message that quotes a value with a secret in it shows its name instead."""
-    path.write_text(TEXT.replace("kafka://", "kfka://").replace('"n > 3"', '"${LOG_PASSWORD} > 3"'))
+    path.write_text(TEXT.replace("local://", "lokal://").replace('"n > 3"', '"${LOG_PASSWORD} > 3"'))
     lines = check_config(path, {"LOG_PASSWORD": secret})
     assert "${LOG_PASSWORD}" in lines[0]
     for line in lines:
