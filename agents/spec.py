@@ -41,6 +41,8 @@ class StreamSpec:
         time: Field with the event time, Unix ms.
         id: Field with the record's own id, for evidence; ``None`` if there is none.
         fields: Its typed fields by name; unknown fields of a record are ignored.
+        earliest_ms: An event time below it is absurd, and the record rejected. Set to a time after 1970, it finds
+            seconds that were sent as milliseconds.
         max_ahead_ms: An event time further than this after the append time is absurd, and the record rejected.
         max_bytes: A longer payload is rejected.
         idle_advance_ms: If set, after so long without records the worker lets event time follow the wall clock.
@@ -53,6 +55,7 @@ class StreamSpec:
     time: str
     id: str | None
     fields: Mapping[str, Field]
+    earliest_ms: int = 1
     max_ahead_ms: int = 600_000
     max_bytes: int = 65_536
     idle_advance_ms: int | None = None

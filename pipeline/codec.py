@@ -31,6 +31,7 @@ import numpy as np
 from agents.events import Batch, Chunk, Column, Int64
 from agents.spec import Field, StreamSpec
 from pipeline.errors import ConfigError
+from pipeline.event_time import absurd_times
 
 MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
 MAX_UNITS = 1 << 42  # a million records of this size still add up within int64
@@ -123,7 +124,7 @@ class Decoder:
                 blocks[name].append(extract(rows))
         columns = {name: _joined(parts) for name, parts in blocks.items()}
         index = np.delete(np.arange(len(chunk)), list(faults))
-        index, columns = self._refuse_future(chunk, index, columns, faults)
+        index, columns = self._refuse_absurd(chunk, index, columns, faults)
         rejects = [Reject(at, int(chunk.offsets[at]), *faults[at]) for at in sorted(faults)]
         batch = Batch(
             stream=self._stream.name,
@@ -202,19 +203,18 @@ class Decoder:
         is_time = message.endswith(f" - at `$.{self._stream.time}`")
         return (Reason.ABSURD_TIME if is_time else Reason.OUT_OF_RANGE, name, message)
 
-    def _refuse_future(
+    def _refuse_absurd(
         self, chunk: Chunk, index: Int64, columns: dict[str, Column], faults: dict[int, _Fault]
     ) -> tuple[Int64, dict[str, Column]]:
-        """Refuse event times too far after the append time: one such record would close every window."""
-        time_ms = np.asarray(columns[self._stream.time])
-        ahead_ms = time_ms - chunk.timestamps_ms[index]
-        absurd = ahead_ms > self._stream.max_ahead_ms
-        if not absurd.any():
+        """Refuse records whose event time is one, but can't be meant."""
+        time_ms = np.asarray(columns[self._stream.time], np.int64)
+        absurd = absurd_times(self._stream, time_ms, chunk.timestamps_ms[index])
+        if not absurd:
             return index, columns
-        for at, ms in zip(index[absurd].tolist(), ahead_ms[absurd].tolist(), strict=True):
-            message = f"event time is {ms} ms after the append time, at most {self._stream.max_ahead_ms} ms are allowed"
-            faults[at] = (Reason.ABSURD_TIME, "ValueError", message)
-        return index[~absurd], {name: _compress(column, ~absurd) for name, column in columns.items()}
+        faults |= {int(index[at]): (Reason.ABSURD_TIME, "ValueError", message) for at, message in absurd.items()}
+        keep = np.ones(len(index), np.bool_)
+        keep[list(absurd)] = False
+        return index[keep], {name: _compress(column, keep) for name, column in columns.items()}
 
 
 def _declared(stream: StreamSpec) -> dict[str, Field]:

@@ -18,6 +18,7 @@ _OTHER_NAMES: dict[str, FieldType] = {
     **dict.fromkeys(("char", "string", "text", "uuid", "varchar"), "str"),
     "boolean": "bool",
 }
+_EARLIEST_MS = 100_000_000_000  # March 1973; seconds reach it in the year 5138
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _DECLARED = 'write {name} = "str", "int", "float" or "bool", with a ? behind it if it may be missing'
 
@@ -78,6 +79,7 @@ def _stream(section: Section, name: str, topic: str) -> StreamSpec:
         time=field_of(section, "time", fields, "int"),
         id=field_of(section, "id", fields, "str") if section.has("id") else "id" if has_id else None,
         fields=fields,
+        earliest_ms=_EARLIEST_MS,
         max_ahead_ms=section.duration("max_ahead", 600_000) or 600_000,
         max_bytes=section.whole("max_bytes", 65_536, 1, 1 << 30),
         idle_advance_ms=section.duration("idle_advance", None),

@@ -186,6 +186,21 @@ def test_the_last_second_of_the_year_9999_is_a_time():
     assert batch.time_ms.tolist() == [MAX_TIME_MS]
 
 
+def test_times_before_the_earliest_are_absurd():
+    """A time below earliest_ms is refused, with the right number where it holds seconds; one at it is accepted."""
+    earliest_ms = 100_000_000_000
+    decoder = Decoder(replace(STREAM, earliest_ms=earliest_ms))
+    seconds = NOW_MS // 1_000
+    times = [earliest_ms, earliest_ms - 1, seconds, 5, NOW_MS, seconds + 600, seconds + 601]
+    batch, rejects = decoder.decode(chunk([payload(ts=time) for time in times]))
+    assert batch.time_ms.tolist() == [earliest_ms, NOW_MS]
+    assert batch.offsets.tolist() == [100, 108]
+    assert [(each.index, str(each.reason)) for each in rejects] == [(at, "absurd-time") for at in (1, 2, 3, 5, 6)]
+    hints = [each.message.partition("; ")[2] for each in rejects]
+    begin = "these look like seconds, send "
+    assert hints == ["", f"{begin}{NOW_MS}", "", f"{begin}{NOW_MS + 600_000}", ""]
+
+
 def test_over_long_payloads_are_refused_at_the_limit():
     """A payload of max_bytes is accepted and one byte more is refused, whatever it holds."""
     exact = payload()

@@ -86,6 +86,7 @@ def test_defaults(tmp_path):
     )
     stream, table = config.streams["orders"], config.tables["recent"]
     assert (stream.topic, stream.partitions, stream.id, stream.idle_advance_ms) == ("orders", 4, "id", None)
+    assert stream.earliest_ms == 100_000_000_000
     assert table.window == Window(kind="sliding", size_ms=600_000, pane_ms=10_000, grace_ms=10_000)
     assert table.ttl_ms == 3_600_000
     assert config.tables["minutes"].window == Window(kind="tumbling", size_ms=60_000, pane_ms=60_000, grace_ms=5_000)
