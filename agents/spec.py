@@ -46,6 +46,8 @@ class StreamSpec:
         max_ahead_ms: An event time further than this after the append time is absurd, and the record rejected.
         max_bytes: A longer payload is rejected.
         idle_advance_ms: If set, after so long without records the worker lets event time follow the wall clock.
+        retention_ms: Age beyond which the log may drop records of the topic, its dead letters and late records.
+        retention_bytes: Size of a partition of the topic beyond which the log may drop its oldest records.
     """
 
     name: str
@@ -59,6 +61,8 @@ class StreamSpec:
     max_ahead_ms: int = 600_000
     max_bytes: int = 65_536
     idle_advance_ms: int | None = None
+    retention_ms: int = 604_800_000
+    retention_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

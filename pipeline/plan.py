@@ -8,6 +8,7 @@ A table whose key is not its stream's key is fed through an internal topic, part
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agents.keyed import KeyedPlan, plan_keyed
 from agents.spec import DetectorSpec, StreamSpec
@@ -169,15 +170,18 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
     """Every topic that the application reads or writes."""
     specs: dict[str, TopicSpec] = {}
 
-    def add(name: str, partitions: int, *, compacted: bool = False) -> None:
-        specs[name] = TopicSpec(name=name, partitions=partitions, cleanup="compact" if compacted else "delete")
+    def add(name: str, partitions: int, **settings: Any) -> None:
+        specs[name] = TopicSpec(name=name, partitions=partitions, **settings)
 
     for topic, plan in plans(config).items():
-        add(topic, plan.partitions)
-        add(state_topic(config, topic), plan.partitions, compacted=True)
-        if not plan.repartitioned:
-            add(f"{topic}.dead-letter", plan.partitions)
-            add(f"{topic}.late", plan.partitions)
+        add(state_topic(config, topic), plan.partitions, cleanup="compact")
+        if plan.repartitioned:
+            add(topic, plan.partitions)
+        else:
+            kept_ms = plan.stream.retention_ms
+            add(topic, plan.partitions, retention_ms=kept_ms, retention_bytes=plan.stream.retention_bytes)
+            add(f"{topic}.dead-letter", plan.partitions, retention_ms=kept_ms)
+            add(f"{topic}.late", plan.partitions, retention_ms=kept_ms)
         for name, table in plan.tables.items():
             if table.window.kind == "tumbling":
                 add(closed_topic(config.name, name), plan.partitions)

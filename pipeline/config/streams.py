@@ -9,7 +9,8 @@ from agents.spec import Field, FieldType, StreamSpec
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section, names_of
 
-_KEYS = ("topic", "partitions", "key", "time", "id", "fields", "max_ahead", "max_bytes", "idle_advance")
+_RETENTION = ("retention", "retention_bytes")
+_KEYS = ("topic", "partitions", "key", "time", "id", "fields", "max_ahead", "max_bytes", "idle_advance", *_RETENTION)
 _FIELD_KEYS = ("type", "optional", "unit", "width")
 _TYPES: tuple[FieldType, ...] = get_args(FieldType)
 _OTHER_NAMES: dict[str, FieldType] = {
@@ -18,6 +19,7 @@ _OTHER_NAMES: dict[str, FieldType] = {
     **dict.fromkeys(("char", "string", "text", "uuid", "varchar"), "str"),
     "boolean": "bool",
 }
+_WEEK_MS = 604_800_000
 _EARLIEST_MS = 100_000_000_000  # March 1973; seconds reach it in the year 5138
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _DECLARED = 'write {name} = "str", "int", "float" or "bool", with a ? behind it if it may be missing'
@@ -83,6 +85,8 @@ def _stream(section: Section, name: str, topic: str) -> StreamSpec:
         max_ahead_ms=section.duration("max_ahead", 600_000) or 600_000,
         max_bytes=section.whole("max_bytes", 65_536, 1, 1 << 30),
         idle_advance_ms=section.duration("idle_advance", None),
+        retention_ms=section.duration("retention", _WEEK_MS) or _WEEK_MS,
+        retention_bytes=section.whole("retention_bytes", 1, 1, 1 << 62) if section.has("retention_bytes") else None,
     )
 
 

@@ -11,6 +11,7 @@ from agents.spec import Field, RuleSpec
 from pipeline.config import check_config, load_config
 from pipeline.config.tables import usual_pane_ms
 from pipeline.errors import ConfigError
+from pipeline.plan import topic_specs
 from tables.spec import Measure, Window
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "payments.toml"
@@ -63,6 +64,14 @@ severity = "low"
 half_life = 50
 """
 
+BY_ID = """
+[tables.by-id]
+stream = "orders"
+by = "id"
+window = { sliding = "1m" }
+measures = { n = "count()" }
+"""
+
 
 def write(folder, text):
     path = folder / "app.toml"
@@ -111,6 +120,26 @@ def test_fields_and_measures(tmp_path):
     )
 
 
+def test_retention_of_a_stream_is_that_of_its_topics(tmp_path):
+    """Age bounds the stream's topic, dead letters and late records, bytes only the topic; others keep the defaults."""
+    text = GOOD.replace('key = "account"', 'key = "account"\nretention = "30d"\nretention_bytes = 1_000_000_000', 1)
+    text += BY_ID
+    month_ms, week_ms = 2_592_000_000, 604_800_000
+    kept = {
+        spec.name: (spec.retention_ms, spec.retention_bytes)
+        for spec in topic_specs(load_config(write(tmp_path, text), {}))
+    }
+    changed = {
+        "orders": (month_ms, 1_000_000_000),
+        "orders.dead-letter": (month_ms, None),
+        "orders.late": (month_ms, None),
+    }
+    assert {name: values for name, values in kept.items() if values != (week_ms, None)} == changed
+    assert {"shop-orders-state", "shop-orders-by-id-repartition", "shop-minutes", "shop-health", "alerts"} < set(kept)
+    default = topic_specs(load_config(write(tmp_path, GOOD), {}))
+    assert {(spec.retention_ms, spec.retention_bytes) for spec in default} == {(week_ms, None)}
+
+
 def test_example_is_without_mistakes():
     """The example that the demo runs loads."""
     assert check_config(EXAMPLE, {}) == []
@@ -140,6 +169,8 @@ def test_example_is_without_mistakes():
         ('key = "account"', 'key = ¦"cents"', 'cents is "int?"'),
         ('[streams.orders]\nkey = "account"\ntime = "ts"', "[streams.¦orders]", "[streams.orders] lacks 'time'"),
         ('time = "ts"', 'time = ¦"id"', 'must name a field of type "int", and id is "str"'),
+        ('time = "ts"', 'time = "ts"\nretention = ¦"0d"', "at least 1ms is needed"),
+        ('time = "ts"', 'time = "ts"\nretention_bytes = ¦0', "allowed is 1 to"),
         ('time = "ts"', 'time = "ts"\nmax_bytes = ¦1.5', "must be a whole number, found 1.5"),
         ('ts = "int"', 'ts = ¦"integer"', "did you mean 'int'?"),
         ('ts = "int"', 'ts = "int"\n¦not = "str"', "'not' is no field name"),
