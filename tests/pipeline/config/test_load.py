@@ -11,7 +11,6 @@ from agents.spec import Field, RuleSpec
 from pipeline.config import check_config, load_config
 from pipeline.config.tables import usual_pane_ms
 from pipeline.errors import ConfigError
-from pipeline.plan import topic_specs
 from tables.spec import Measure, Window
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "payments.toml"
@@ -64,14 +63,6 @@ severity = "low"
 half_life = 50
 """
 
-BY_ID = """
-[tables.by-id]
-stream = "orders"
-by = "id"
-window = { sliding = "1m" }
-measures = { n = "count()" }
-"""
-
 
 def write(folder, text):
     path = folder / "app.toml"
@@ -118,26 +109,6 @@ def test_fields_and_measures(tmp_path):
         Measure(name="cheap", kind="sum", input="cents"),
         Measure(name="h", kind="histogram", input="spread", width=8),
     )
-
-
-def test_retention_of_a_stream_is_that_of_its_topics(tmp_path):
-    """Age bounds the stream's topic, dead letters and late records, bytes only the topic; others keep the defaults."""
-    text = GOOD.replace('key = "account"', 'key = "account"\nretention = "30d"\nretention_bytes = 1_000_000_000', 1)
-    text += BY_ID
-    month_ms, week_ms = 2_592_000_000, 604_800_000
-    kept = {
-        spec.name: (spec.retention_ms, spec.retention_bytes)
-        for spec in topic_specs(load_config(write(tmp_path, text), {}))
-    }
-    changed = {
-        "orders": (month_ms, 1_000_000_000),
-        "orders.dead-letter": (month_ms, None),
-        "orders.late": (month_ms, None),
-    }
-    assert {name: values for name, values in kept.items() if values != (week_ms, None)} == changed
-    assert {"shop-orders-state", "shop-orders-by-id-repartition", "shop-minutes", "shop-health", "alerts"} < set(kept)
-    default = topic_specs(load_config(write(tmp_path, GOOD), {}))
-    assert {(spec.retention_ms, spec.retention_bytes) for spec in default} == {(week_ms, None)}
 
 
 def test_example_is_without_mistakes():
@@ -235,79 +206,6 @@ def test_every_mistake_at_once_in_order(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_config(write(tmp_path, text), {})
     assert [line.removeprefix(f"{tmp_path}/") for line in caught.value.problems] == found
-
-
-MANY = """\
-[app]
-name = "shop"
-
-[streams.orders]
-key = "account"
-time = "ts"
-fields = { account = "str", ts = "int", cents = "int" }
-
-[tables.first]
-stream = "orders"
-by = "account"
-window = { sliding = "10m", pane = "¦7s", grace = "¦11m" }
-ttl = "¦1m"
-measures = { n = "count()" }
-
-[tables.second]
-stream = "orders"
-by = "account"
-window = { silding¦ = "10m", pane = "¦1 s", grace = "¦soon" }
-measures = { n = "count()", spent = "sum(cents)" }
-
-[tables.third]
-stream = "¦order"
-by = "account"
-window = { tumbling = "¦x", grace = "¦-1s" }
-measures = { n = "¦cuont()", m = "count(a > 1 and ¦huge(b))", k = "sum(a ¦** 2)", good = "sum(a)", s = "sum(a ¦+)" }
-
-[tables.fourth]
-stream = "orders"
-by = "account"
-window = { sliding = "¦10", pane = "¦s", grace = "¦s" }
-measures = { n = "count()" }
-
-[rules.of-second]
-table = "second"
-when = "spnet¦ > 3 and n > 2 and cents > 1"
-severity = "low"
-
-[rules.of-third]
-table = "third"
-when = "a > 3 and good > 2 and rate and ¦outlire(b) > 4"
-severity = "low"
-
-[rules.of-none]
-table = "¦fifth"
-when = "a.¦b > 3 and (¦lambda: 1) and n > 2"
-severity = "low"
-
-[rules.unreadable]
-table = "¦sixth"
-when = "n > > 3¦"
-severity = "low"
-
-[detectors.surge]
-kind = "ewma"
-table = "¦fourth"
-value = "¦m"
-threshold = 6
-severity = "low"
-half_life = 50
-"""
-
-
-def test_no_mistake_hides_another(tmp_path):
-    """A wrong window, pane, stream or table keeps no other mistake from being reported, and adds none of its own."""
-    lines = [str(at) for at, line in enumerate(MANY.split("\n"), 1) for _ in range(line.count("¦"))]
-    found = mistakes(tmp_path, MANY.replace("¦", ""))
-    extra = str(MANY.split("\n").index('window = { silding¦ = "10m", pane = "¦1 s", grace = "¦soon" }') + 1)
-    assert [line.split(":")[1] for line in found] == sorted([*lines, extra], key=int), found
-    assert not [line for line in found if "unknown name" in line and "spnet" not in line]
 
 
 def test_mistakes_in_long_texts_have_their_own_line(tmp_path):
