@@ -64,6 +64,9 @@ class Report:
         for name, secret in self._secrets.items():
             for written in {secret, repr(secret)[1:-1]} - {""}:
                 message = message.replace(written, f"${{{name}}}")
+                # A long value is cut before it comes here, perhaps in the middle of the secret.
+                for length in range(len(written) - 1, 0, -1):
+                    message = message.replace(f"{written[:length]}...", f"${{{name}}}...")
         return message
 
 

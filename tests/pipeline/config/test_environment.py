@@ -99,6 +99,15 @@ def test_secrets_are_never_shown(path, secret):
         assert repr(secret)[1:-1] not in line
 
 
+@pytest.mark.parametrize("padding", range(40, 62))
+def test_a_secret_is_not_shown_in_part(path, padding):
+    """A long value is cut in messages; where the cut falls, no part of the secret before it is shown."""
+    path.write_text(TEXT.replace('"n > 3"', f'"n > 3"\nseverity = "{"x" * padding}${{LOG_PASSWORD}}"'))
+    lines = check_config(path, {"LOG_PASSWORD": "hunter2-and-more"})
+    assert lines
+    assert not any("hun" in line for line in lines)
+
+
 def test_the_process_environment_is_the_default(path, monkeypatch):
     """Without variables given, those of the process count."""
     for name, value in SECRET.items():
