@@ -21,6 +21,9 @@ async def is_idle(app: LogApp) -> bool:
     live = [unit for unit in keeper.units.values() if not unit.stopped]
     if app.rebalancing or not app.membership.topics or any(not unit.is_open or unit.in_flight for unit in live):
         return False
+    mine = {TopicPartition(*tp) for tp in consumer.assignment()}
+    if any(source.topic in keeper.topics for source in mine - keeper.units.keys()):
+        return False  # just assigned: the unit is still to come
     await consumer.commit()
     commits = [unit.commits for unit in live]
     bounds = await _bounds(app.log_, app.membership.topics)
@@ -29,15 +32,15 @@ async def is_idle(app: LogApp) -> bool:
     return (
         all(unit.is_open and unit.is_clean and unit.committed >= ends[unit.source] for unit in live)
         and consumer.feed.is_idle(ends)
-        and await _is_rest_done(app, bounds)
+        and await _is_rest_done(app, bounds, mine)
+        and mine == {TopicPartition(*tp) for tp in consumer.assignment()}  # else it was said of others
         and commits == [unit.commits for unit in live]
     )
 
 
-async def _is_rest_done(app: LogApp, bounds: dict[TopicPartition, PartitionInfo]) -> bool:
+async def _is_rest_done(app: LogApp, bounds: dict[TopicPartition, PartitionInfo], mine: set[TopicPartition]) -> bool:
     """Whether partitions without a living owner are committed up to their end."""
     group, member = app.conf.id, app.membership.member
-    mine = {TopicPartition(*tp) for tp in app.consumer.assignment()}
     others = {
         lease.source
         for lease in await app.log_.leases(group)
