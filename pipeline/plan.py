@@ -6,7 +6,6 @@ A table whose key is not its stream's key is fed through an internal topic, part
                                └─────> payments-payments-by-merchant-repartition ── shard ──> tables by merchant
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -187,8 +186,3 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
                 add(closed_topic(config.name, name), plan.partitions)
     add(config.alerts_topic, max((stream.partitions for stream in config.streams.values()), default=1))
     return list(specs.values())
-
-
-def table_specs(config: AppConfig) -> Mapping[str, tuple[SourcePlan, TableSpec]]:
-    """Every table, health tables included, with the plan of the topic that feeds it."""
-    return {name: (plan, table) for plan in plans(config).values() for name, table in plan.tables.items()}

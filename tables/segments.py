@@ -32,10 +32,6 @@ class Groups:
     keys: Int64
     sizes: Int64
 
-    def spread(self, per_group: NDArray[np.generic]) -> NDArray[np.generic]:
-        """A value of each group, repeated for its records in sorted order, shape ``(n,)``."""
-        return np.repeat(per_group, self.sizes)
-
     def unsort(self, sorted_values: NDArray[np.generic]) -> NDArray[np.generic]:
         """Values in sorted order back in stream order, shape ``(n,)``."""
         values = np.empty_like(sorted_values)
@@ -122,16 +118,3 @@ def running_extreme(
     trailing = np.empty_like(running)
     trailing[groups.order] = running
     return trailing, running[groups.starts + groups.sizes - 1]
-
-
-def first_positions(ids: Int64, scratch: Int64) -> NDArray[np.bool_]:
-    """Which records are the first of their id, shape ``(n,)``.
-
-    Args:
-        ids: Shape ``(n,)``, below ``len(scratch)``.
-        scratch: Any content; is overwritten.
-    """
-    positions = np.arange(len(ids))
-    scratch[ids[::-1]] = positions[::-1]  # the last assignment to a repeated index wins: the earliest record
-    first: NDArray[np.bool_] = scratch[ids] == positions
-    return first

@@ -1,7 +1,7 @@
 """Where the time goes inside one process: decode, tables and rules, repartitioned tables, state."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -68,21 +68,22 @@ def shard_stages(payments: Payments) -> dict[str, float]:
         for outgoing in output.outgoing:
             target = TopicPartition(outgoing.topic, outgoing.partition or 0)
             if target in shards:
-                _pass_on(shards[target], outgoing.records.values, watch.on)
+                passed = _chunk_for(shards[target], outgoing.records.values)
+                with watch.on("tables by merchant, rules"):
+                    shards[target].process(passed)
                 commit(target, shards[target], len(chunk) // 4)
     return {stage: seconds / len(payments) * 1e6 for stage, seconds in watch.seconds.items()}
 
 
-def _pass_on(shard: Shard, values: object, on: Callable[[str], object]) -> None:
-    payloads = list(values)  # type: ignore[call-overload]
-    chunk = Chunk(
+def _chunk_for(shard: Shard, payloads: Sequence[bytes | None]) -> Chunk:
+    """Payloads as the chunk that a shard would be given next."""
+    n = len(payloads)
+    return Chunk(
         topic=shard.source.topic,
         partition=shard.source.partition,
-        offsets=np.arange(shard.position, shard.position + len(payloads)),
-        timestamps_ms=np.zeros(len(payloads), np.int64),
-        keys=[None] * len(payloads),
+        offsets=np.arange(shard.position, shard.position + n),
+        timestamps_ms=np.zeros(n, np.int64),
+        keys=[None] * n,
         values=payloads,
-        next_offset=shard.position + len(payloads),
+        next_offset=shard.position + n,
     )
-    with on("tables by merchant, rules"):  # type: ignore[attr-defined]
-        shard.process(chunk)

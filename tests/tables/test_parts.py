@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tables.cells.hashmap import MISSING, CodeMap
 from tables.cells.measures import square_limb
 from tables.clock import StreamClock
-from tables.segments import first_positions, group_by, running_extreme, running_sum
+from tables.segments import group_by, running_extreme, running_sum
 from tables.slab import Dirty, Slab, SlabError, decode_slab, encode_slab
 
 cells = st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**40), 2**40)), min_size=1, max_size=50)
@@ -42,13 +42,6 @@ def test_running_extremes_are_those_of_a_dictionary(records, extreme):
         expected.append(best[key])
     assert trailing.tolist() == expected
     assert dict(zip(groups.keys.tolist(), last.tolist(), strict=True)) == best
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=40))
-def test_first_positions_are_first(ids):
-    """A record is first when its id did not come before, whatever the scratch holds."""
-    found = first_positions(np.array(ids), np.arange(10)[::-1].copy())
-    assert found.tolist() == [ids.index(each) == at for at, each in enumerate(ids)]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sets(code, max_size=30)), max_size=60))
