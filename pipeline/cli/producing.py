@@ -15,7 +15,8 @@ from agents.events import Outgoing, Records
 from pipeline.cli.reading import ensure_topic
 from pipeline.cli.runtime import SIGNALS
 from pipeline.config import AppConfig
-from pipeline.log import Log, open_log
+from pipeline.log import Log
+from pipeline.log.opening import open_log
 
 _READ_BYTES = 1 << 20
 

@@ -14,7 +14,8 @@ import typer
 from pipeline.cli.options import config_path
 from pipeline.cli.program import INTERRUPTED
 from pipeline.config import AppConfig, load_config
-from pipeline.log import Log, open_log
+from pipeline.log import Log
+from pipeline.log.opening import open_log
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -21,7 +21,8 @@ from pipeline.demo.screen import Screen, State, screen
 from pipeline.demo.settings import LONGEST_CAMPAIGN_MS, PRODUCERS, SERVICES, DemoSettings
 from pipeline.demo.troupe import Interrupted, Troupe, troupe
 from pipeline.errors import StreamgaugeError
-from pipeline.log import Log, open_log
+from pipeline.log import Log
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 
 _LOOK_S: Final = 0.25

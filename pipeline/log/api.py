@@ -1,6 +1,6 @@
 """What every event log can do, whatever it is made of. The contract suite runs over each implementation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -29,7 +29,7 @@ class TopicSpec:
 
 
 class PartitionInfo(NamedTuple):
-    """Bounds of a partition: the first offset kept, the offset after the last, bytes held."""
+    """Bounds of a partition: the first offset kept, the offset after the last committed one, bytes held if known."""
 
     start: int
     end: int
@@ -61,6 +61,47 @@ class Lease(NamedTuple):
     expires_ms: int
 
 
+OnOwned = Callable[[list[Fence]], Awaitable[None]]
+"""Told what a member owns now."""
+BeforeRebalance = Callable[[], Awaitable[None]]
+"""Told that partitions are about to move: the moment to commit, so that the next owner has little to do again."""
+
+
+class Membership(Protocol):
+    """A worker's membership in its group."""
+
+    @property
+    def member(self) -> str:
+        """The worker's name; see ``pipeline.local.members.member_name``."""
+
+    @property
+    def ttl_ms(self) -> int:
+        """How long others wait for a sign of life."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What the member shares in."""
+
+    def subscribe(self, topics: Mapping[str, int]) -> None:
+        """Take part in the sharing of ``topics``, given with their numbers of partitions."""
+
+    def wake_up(self) -> None:
+        """Look at once whether this worker still owns what it did, and tell ``on_owned``."""
+
+    async def stay(self, on_owned: OnOwned, before_rebalance: BeforeRebalance) -> None:
+        """Stay a member for as long as this runs, and tell ``on_owned`` what is owned whenever that may have changed.
+
+        Raises:
+            LogError: If the group can't be joined, and never will.
+        """
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Move the group's positions of plain partitions."""
+
+    async def leave(self) -> None:
+        """Give everything up at once."""
+
+
 class Log(Protocol):
     """A partitioned, durable event log. One instance serves one process; all methods are safe to call concurrently."""
 
@@ -82,7 +123,10 @@ class Log(Protocol):
         """
 
     async def append(self, outgoing: Sequence[Outgoing]) -> None:
-        """Append atomically, outside any group. Partition by murmur2 of the key when none is given."""
+        """Append, outside any group. Partition by murmur2 of the key when none is given.
+
+        On the local log all or nothing; on Kafka so for each partition alone.
+        """
 
     async def fetch(
         self, positions: Mapping[TopicPartition, int], *, max_bytes: int = 1 << 20, wait_ms: int = 0
@@ -90,7 +134,8 @@ class Log(Protocol):
         """At most one chunk for each partition that has records at or after its position.
 
         Waits up to ``wait_ms`` for the first record; returns within 50 ms of its append. ``max_bytes`` bounds a chunk,
-        but a chunk holds at least one record.
+        but a chunk holds at least one record. Only on Kafka it may hold none: then the log went on with what nobody is
+        to see, such as aborted transactions, up to its ``next_offset``.
 
         Raises:
             OffsetOutOfRangeError: If a position lies before the start or after the end of its partition.
@@ -99,8 +144,16 @@ class Log(Protocol):
     async def offset_at(self, source: TopicPartition, time_ms: int) -> int:
         """The offset of the first record appended at or after ``time_ms``; the end offset if there is none."""
 
+    async def claim(self, fence: Fence) -> None:
+        """Make sure that no commit of an earlier owner can land any more. To be called before reading its state."""
+
+    async def disclaim(self, fence: Fence) -> None:
+        """Release what ``claim`` took; the partition stays fenced."""
+
     async def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:
         """Append ``outgoing`` and move the group's position to ``offset``: all or nothing.
+
+        On Kafka the position that counts is the one in the slabs; the group's follows within a second, for monitoring.
 
         Raises:
             FencedError: If ``fence`` is no longer the partition's newest owner; nothing is written.
@@ -110,7 +163,11 @@ class Log(Protocol):
         """Positions of a group."""
 
     async def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Move positions without a fence, for plain consumers and tools."""
+        """Move positions without a fence, for plain consumers and tools; on Kafka only while the group has no member.
+
+        Raises:
+            LogError: If the group has members, on Kafka.
+        """
 
     async def groups(self) -> list[str]:
         """Names of all groups that have positions or members."""
@@ -118,20 +175,8 @@ class Log(Protocol):
     async def leases(self, group: str) -> list[Lease]:
         """Who owns what now."""
 
-    async def renew(self, group: str, member: str, topics: Sequence[str], *, ttl_ms: int) -> list[Fence]:
-        """Heartbeat of a member: says it lives, takes its fair share of free partitions, gives up what is beyond it.
-
-        Partitions of each topic are shared so that members differ by at most one. A partition is free when nobody
-        holds it, its lease expired, or its holder gave it up; taking it raises its epoch. A member keeps what it has
-        as long as that is within its share (sticky). What another live member must give up first is handed over by
-        that member's own next call, never taken.
-
-        Returns:
-            The partitions that the member owns now.
-        """
-
-    async def leave(self, group: str, member: str) -> None:
-        """Give everything up at once."""
+    def join(self, group: str, member: str, *, ttl_ms: int) -> Membership:
+        """A membership that begins when its ``stay`` runs."""
 
     async def tidy(self) -> None:
         """Apply retention and give space back; called now and then by whoever runs long."""

@@ -4,9 +4,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from pipeline.errors import LogError, UsageError
+from pipeline.local.log import LocalLog
+from pipeline.local.schema import Sync
 from pipeline.log.api import Log
-from pipeline.log.local import LocalLog
-from pipeline.log.schema import Sync
 
 _SYNCS: dict[str, Sync] = {"normal": "normal", "full": "full"}
 

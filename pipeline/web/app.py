@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
-from pipeline.log import open_log
 from pipeline.log.api import Log
+from pipeline.log.opening import open_log
 from pipeline.web.alerts import alerts_page
 from pipeline.web.api import build_api
 from pipeline.web.api_page import api_page

@@ -1,7 +1,7 @@
 """The worker: a Faust app whose transport is the event log, with one unit of ownership for each partition."""
 
+from pipeline.local.members import member_name
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
-from pipeline.worker.members import member_name
 from pipeline.worker.run import load_modules, run_worker, serve
 from pipeline.worker.transport import LogApp
 

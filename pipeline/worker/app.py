@@ -10,13 +10,13 @@ from agents.events import TopicPartition
 from pipeline.config.model import AppConfig
 from pipeline.errors import LogError
 from pipeline.health import LagSampler, UnitMeter, health_topic, outgoing
+from pipeline.local.members import member_name
 from pipeline.log import Log
 from pipeline.plan import complete, plans, state_topic, topic_specs
 from pipeline.shard import Shard
 from pipeline.worker.contract import BuildShard
 from pipeline.worker.delivery import ChunkEvent
 from pipeline.worker.keeper import Keeper
-from pipeline.worker.members import Membership, member_name
 from pipeline.worker.transport import LogApp, LogTransport, NoTables
 from pipeline.worker.units import Sinks
 
@@ -72,7 +72,7 @@ def build_app(
     app.transport = LogTransport([], app)
     app.log_, app.specs = log, topic_specs(config)
     app.failure = asyncio.get_running_loop().create_future()
-    app.membership = Membership(log, group=config.name, member=member, ttl_ms=ttl_ms)
+    app.membership = log.join(config.name, member, ttl_ms=ttl_ms)
     app.keeper = Keeper(
         topics=made,
         sinks=Sinks(

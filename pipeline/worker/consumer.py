@@ -15,11 +15,10 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from agents.events import TopicPartition
-from pipeline.log.api import Fence, Log
+from pipeline.log.api import Fence, Log, Membership
 from pipeline.log.partitioner import murmur2
 from pipeline.worker.fetching import Fetching
 from pipeline.worker.keeper import Keeper
-from pipeline.worker.members import Membership
 from pipeline.worker.plain import PlainFeed
 
 frame_logger = logging.getLogger("faust.streamgauge")
@@ -41,6 +40,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._owned: set[TP] | None = None
         self._partitions: dict[str, int] = {}
         self._staying: asyncio.Future[None] | None = None
+        self._patience_s = self._membership.ttl_ms / 3000  # for commits that a rebalance waits for
         self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``
 
     # ---- membership, which Faust leaves to aiokafka's coordinator
@@ -56,9 +56,14 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
 
     async def _stay(self) -> None:
         try:
-            await self._membership.stay(self._own)
+            await self._membership.stay(self._own, self._before_rebalance)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker that is no member must end
             self.app.fail(error)
+
+    async def _before_rebalance(self) -> None:
+        """Commit what waits, so that whoever gets a partition next has little to do again. Units go on meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.commit(), self._patience_s)
 
     async def _own(self, fences: list[Fence]) -> None:
         owned = {TP(*fence.source) for fence in fences}
@@ -71,10 +76,9 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
     async def _rebalance(self, owned: set[TP]) -> None:
         """Take Faust through a rebalance in the order in which aiokafka would."""
         app, before = self.app, self._owned or set()
-        patience_s = self._membership.ttl_ms / 3000
-        await self._keeper.release({TopicPartition(*tp) for tp in before - owned}, timeout_s=patience_s)
+        await self._keeper.release({TopicPartition(*tp) for tp in before - owned}, timeout_s=self._patience_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(super().commit(), patience_s)
+            await asyncio.wait_for(super().commit(), self._patience_s)
         app.on_rebalance_start()
         await self.on_partitions_revoked(before)
         self._owned = owned
@@ -122,7 +126,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         positions = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        await self._log.commit_offsets(self.app.conf.id, positions)
+        await self._membership.commit_offsets(positions)
         return True
 
     async def on_stop(self) -> None:

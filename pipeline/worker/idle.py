@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from agents.events import TopicPartition
+from pipeline.local.members import is_dead
 from pipeline.log.api import Log, PartitionInfo
-from pipeline.worker.members import is_dead
 from pipeline.worker.transport import LogApp
 
 

@@ -24,7 +24,8 @@ from typing import Any
 
 from pipeline.config.model import AppConfig
 from pipeline.errors import LogError, StreamgaugeError, UsageError
-from pipeline.log import Log, open_log
+from pipeline.log import Log
+from pipeline.log.opening import open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
 from pipeline.worker.idle import is_idle
 from pipeline.worker.transport import LogApp

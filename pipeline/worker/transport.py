@@ -24,10 +24,9 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 
 from agents.events import Headers, Outgoing, Records
-from pipeline.log.api import Log, TopicSpec
+from pipeline.log.api import Log, Membership, TopicSpec
 from pipeline.worker.consumer import LogConsumer, frame_logger
 from pipeline.worker.keeper import Keeper
-from pipeline.worker.members import Membership
 
 
 class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped

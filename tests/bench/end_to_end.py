@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.events import Outgoing
-from pipeline.log import open_log
 from pipeline.log.api import Log
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 from tests.bench.job import EXAMPLE, Payments, config
 

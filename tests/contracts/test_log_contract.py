@@ -16,7 +16,8 @@ from pipeline.errors import (
     UnknownTopicError,
     UsageError,
 )
-from pipeline.log import Fence, TopicSpec, follow, open_log
+from pipeline.log import Fence, TopicSpec, follow
+from pipeline.log.opening import open_log
 
 LOGS = {"local": lambda folder: f"local://{folder}/log.db"}
 T0 = TopicPartition("t", 0)

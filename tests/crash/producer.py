@@ -10,7 +10,8 @@ from load.pacing import OpenLoop
 from load.payments import PaymentsLoad
 from pipeline.config import load_config
 from pipeline.errors import StreamgaugeError
-from pipeline.log import Log, open_log
+from pipeline.log import Log
+from pipeline.log.opening import open_log
 from tests.crash.application import load
 
 _RETRY_S = 0.2

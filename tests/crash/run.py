@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.config import load_config
 from pipeline.config.model import AppConfig
-from pipeline.log import Log, TopicSpec, open_log
+from pipeline.log import Log, TopicSpec
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 from tests.crash.application import TTL_MS, toml
 from tests.crash.drill import Casualties, Drill

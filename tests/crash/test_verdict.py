@@ -12,7 +12,7 @@ import pytest
 from agents.events import Outgoing, Records, TopicPartition
 from load.payments import PaymentsLoad
 from pipeline.config import load_config
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from tests.crash.application import load, toml
 from tests.crash.fleet import Fleet
 from tests.crash.observed import read_topic

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from agents.events import Outgoing, Records
 from pipeline.cli.reading import find_span, read_span
-from pipeline.log import TopicSpec, open_log
+from pipeline.log import TopicSpec
+from pipeline.log.opening import open_log
 
 T0 = 1_700_000_000_000
 PARTITIONS = 3

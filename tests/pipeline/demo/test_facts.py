@@ -13,7 +13,8 @@ from pipeline.demo.facts import look_at_lag, summarize
 from pipeline.demo.screen import Sparse
 from pipeline.demo.settings import EXAMPLE, DemoSettings
 from pipeline.demo.summary import as_object, as_text
-from pipeline.log import TopicSpec, open_log
+from pipeline.log import TopicSpec
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 
 T0 = 1_700_000_000_000

@@ -13,8 +13,8 @@ from pipeline.health.burrow import Status
 from pipeline.health.lag import LagRow, read_lag, skew, with_measured, with_rates
 from pipeline.health.look import look
 from pipeline.health.sampler import NEVER, LagSampler
+from pipeline.local.log import LocalLog
 from pipeline.log.api import TopicSpec
-from pipeline.log.local import LocalLog
 
 T0 = 1_700_000_000_000
 PARTITIONS = 3

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from agents.events import Alert, Outgoing, RecordRef, Records
 from pipeline.alerts import encode_alert
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from tests.pipeline.web.filled import example, now_ms, produce
 from tests.pipeline.web.running import browser, need_chromium, process, requested, web
 

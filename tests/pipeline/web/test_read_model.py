@@ -3,7 +3,7 @@
 import asyncio
 
 from pipeline.errors import LogError
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from pipeline.web.overview import glance
 from pipeline.web.read_model import ReadModel
 from tests.pipeline.web.filled import example, fill, now_ms

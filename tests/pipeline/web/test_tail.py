@@ -3,7 +3,8 @@
 import asyncio
 
 from agents.events import Outgoing, Records, TopicPartition
-from pipeline.log import TopicSpec, open_log
+from pipeline.log import TopicSpec
+from pipeline.log.opening import open_log
 from pipeline.web.tail import TopicTail, last_records, since
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from tests.pipeline.worker.tally import create
 
 

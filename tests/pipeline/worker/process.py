@@ -6,7 +6,7 @@ import sys
 import time
 
 from agents.events import Chunk, Output, TopicPartition
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from pipeline.worker import build_app, serve
 from pipeline.worker.run import _signals
 from tests.pipeline.worker.tally import TallyShard, config

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 from tests.pipeline.worker.tally import (
     APP,
     EVENTS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.log.writers import WriterQueue
+from pipeline.local.writers import WriterQueue
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """

@@ -8,9 +8,9 @@ from dataclasses import replace
 from agents.events import Outgoing, Records, TopicPartition
 from agents.spec import Field, StreamSpec
 from pipeline.deadletter import parse_dead_letter
+from pipeline.local.log import LocalLog
+from pipeline.local.writers import WriterQueue
 from pipeline.log import TopicSpec
-from pipeline.log.local import LocalLog
-from pipeline.log.writers import WriterQueue
 from pipeline.worker.run import STOPPED
 from pipeline.worker.units import MANY_RECORDS
 from tests.pipeline.worker.tally import (

@@ -1,16 +1,18 @@
-"""Who is in the group: names that tell whether their process still lives, so that a dead one is replaced at once."""
+"""Membership by leases: names that tell whether their process still lives, so that a dead one is replaced at once."""
 
 import asyncio
 import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import psutil
 
+from agents.events import TopicPartition
 from pipeline.errors import LogBusyError
-from pipeline.log.api import Fence, Log
+from pipeline.log.api import BeforeRebalance, Fence, Lease, OnOwned
 
 _logger = logging.getLogger(__name__)
 _CLOCK_STEP_S = 5
@@ -53,8 +55,24 @@ def _started(process: psutil.Process) -> int:
     return int(process.create_time())
 
 
-class Membership:
-    """This worker's membership in its group.
+class Leases(Protocol):
+    """What a membership needs of a local log, see ``LocalLog``."""
+
+    async def leases(self, group: str) -> list[Lease]:
+        """Who owns what now."""
+
+    async def renew(self, group: str, member: str, topics: Sequence[str], *, ttl_ms: int) -> list[Fence]:
+        """Heartbeat of a member, and what it owns now."""
+
+    async def leave(self, group: str, member: str) -> None:
+        """Give everything up at once."""
+
+    async def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Move positions without a fence."""
+
+
+class LeaseMembership:
+    """A membership that is kept by renewing leases, as ``pipeline.log.api.Membership`` describes it.
 
     Args:
         log: The log.
@@ -63,7 +81,7 @@ class Membership:
         ttl_ms: How long others wait for a sign of life.
     """
 
-    def __init__(self, log: Log, *, group: str, member: str, ttl_ms: int) -> None:
+    def __init__(self, log: Leases, *, group: str, member: str, ttl_ms: int) -> None:
         self._log = log
         self._group = group
         self.member = member
@@ -81,8 +99,10 @@ class Membership:
         """Give the next sign of life now, because something asks for a look at what is owned."""
         self._wake.set()
 
-    async def stay(self, on_owned: Callable[[list[Fence]], Awaitable[None]]) -> None:
+    async def stay(self, on_owned: OnOwned, before_rebalance: BeforeRebalance) -> None:  # noqa: ARG002 - the contract's
         """Stay a member for as long as this task runs, and tell ``on_owned`` at each sign of life what is owned.
+
+        Nothing moves before this member itself gives it up in ``on_owned``, so nothing is said before a rebalance.
 
         Raises:
             LogError: If the log can't be used; one that is only busy is tried again for ten times the time to live.
@@ -122,6 +142,10 @@ class Membership:
             _logger.info("member %s is gone, its partitions are free", member)
             await self._log.leave(self._group, member)
         return bool(gone) or len(leases) < self._partitions
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See ``Membership.commit_offsets``."""
+        await self._log.commit_offsets(self._group, offsets)
 
     async def leave(self) -> None:
         """Give everything up at once."""

@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Iterable
 
+from pipeline.local.catalog import Topic
+from pipeline.local.schema import BUSY_MS
 from pipeline.log.api import TopicSpec
-from pipeline.log.catalog import Topic
-from pipeline.log.schema import BUSY_MS
 
 TOMBSTONE_MS = 3_600_000  # how long a follower may lag and still see that a key was deleted
 _STEP_CHUNKS = 64

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from agents.events import TopicPartition
-from pipeline.log import TopicSpec, follow, open_log
-from pipeline.log.local import LocalLog, wall_clock_ms
+from pipeline.local.log import LocalLog, wall_clock_ms
+from pipeline.log import TopicSpec, follow
+from pipeline.log.opening import open_log
 
 CLIENT = Path(__file__).with_name("client.py")
 ROOT = CLIENT.parents[3]

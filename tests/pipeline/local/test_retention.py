@@ -6,10 +6,10 @@ import pytest
 
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
+from pipeline.local.log import LocalLog
+from pipeline.local.retention import TOMBSTONE_MS
+from pipeline.local.schema import WAL_BYTES
 from pipeline.log.api import TopicSpec
-from pipeline.log.local import LocalLog
-from pipeline.log.retention import TOMBSTONE_MS
-from pipeline.log.schema import WAL_BYTES
 
 T0 = TopicPartition("t", 0)
 

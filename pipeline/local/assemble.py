@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
-from pipeline.log.blob import Columns, decode, decode_headers, sizes
+from pipeline.local.blob import Columns, decode, decode_headers, sizes
 
 Blob = tuple[int, bytes]
 Row = tuple[int, int, bytes, bytes | None, bytes | None]

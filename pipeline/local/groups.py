@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from agents.events import TopicPartition
 from pipeline.errors import FencedError, UsageError
+from pipeline.local.catalog import Catalog
+from pipeline.local.sharing import shares
 from pipeline.log.api import Committed, Fence, Lease
-from pipeline.log.catalog import Catalog
-from pipeline.log.sharing import shares
 
 _NOBODY = ""
 

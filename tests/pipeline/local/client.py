@@ -10,7 +10,7 @@ import time
 
 from agents.events import Outgoing, Records
 from pipeline.errors import FencedError
-from pipeline.log import open_log
+from pipeline.log.opening import open_log
 
 RECORDS = 40
 

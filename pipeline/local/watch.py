@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from pipeline.log.schema import connect
+from pipeline.local.schema import connect
 
 POLL_S = 0.008
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from agents.events import Headers, Int64, Outgoing
 from pipeline.errors import UsageError
-from pipeline.log.blob import Columns, encode, lengths_of
-from pipeline.log.catalog import Topic
+from pipeline.local.blob import Columns, encode, lengths_of
+from pipeline.local.catalog import Topic
 from pipeline.log.partitioner import partition_column
 
 BLOB_BYTES = 1 << 19  # reading a part of a blob means reading all of it, so blobs stay well below a usual fetch

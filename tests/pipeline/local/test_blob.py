@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import LogError
-from pipeline.log.blob import Columns, decode, encode, sizes
+from pipeline.local.blob import Columns, decode, encode, sizes
 
 ITEM = st.none() | st.binary(max_size=12)
 STAMP = st.integers(-(1 << 62), 1 << 61) | st.integers(1_700_000_000_000, 1_700_000_100_000)

@@ -8,12 +8,12 @@ import numpy as np
 
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
-from pipeline.log import groups
+from pipeline.local import groups
+from pipeline.local.assemble import chunk_of_blobs, chunk_of_rows
+from pipeline.local.blob import decode
+from pipeline.local.catalog import Catalog
+from pipeline.local.schema import connect, transaction
 from pipeline.log.api import Committed, Lease, PartitionInfo, TopicSpec
-from pipeline.log.assemble import chunk_of_blobs, chunk_of_rows
-from pipeline.log.blob import decode
-from pipeline.log.catalog import Catalog
-from pipeline.log.schema import connect, transaction
 
 Decoding = Callable[[], Chunk]
 

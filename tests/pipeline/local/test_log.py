@@ -9,8 +9,9 @@ import pytest
 
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.errors import LogBusyError, LogError, UsageError
-from pipeline.log import TopicSpec, open_log
-from pipeline.log.local import LocalLog
+from pipeline.local.log import LocalLog
+from pipeline.log import TopicSpec
+from pipeline.log.opening import open_log
 
 SPEC = TopicSpec(name="t", partitions=1)
 T0 = TopicPartition("t", 0)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.log.sharing import shares
+from pipeline.local.sharing import shares
 
 NAMES = "abcdef"
 PARTITIONS = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 9), min_size=1)

@@ -1,4 +1,4 @@
-"""How fast the local log is on this machine: ``python tests/pipeline/log/measure.py`` from the checkout."""
+"""How fast the local log is on this machine: ``python tests/pipeline/local/measure.py`` from the checkout."""
 
 import asyncio
 import os
@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from agents.events import Outgoing, Records, TopicPartition
-from pipeline.log import TopicSpec, follow, open_log
+from pipeline.log import TopicSpec, follow
+from pipeline.log.opening import open_log
 
 BATCH, BATCHES = 5_000, 200
 SOURCES = [TopicPartition("t", partition) for partition in range(4)]

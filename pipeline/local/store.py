@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from agents.events import Outgoing, TopicPartition
-from pipeline.log import groups, retention
+from pipeline.local import groups, retention
+from pipeline.local.blob import encode_headers, lengths_of
+from pipeline.local.catalog import Catalog
+from pipeline.local.pieces import KeyedPiece, Piece, pieces
+from pipeline.local.schema import WAL_BYTES, Sync, connect, transaction
+from pipeline.local.writers import WriterQueue
 from pipeline.log.api import Fence, TopicSpec
-from pipeline.log.blob import encode_headers, lengths_of
-from pipeline.log.catalog import Catalog
-from pipeline.log.pieces import KeyedPiece, Piece, pieces
-from pipeline.log.schema import WAL_BYTES, Sync, connect, transaction
-from pipeline.log.writers import WriterQueue
 
 _READERS_MS = 200  # how long a writer waits for readers when the write-ahead log has grown too long
 

@@ -13,12 +13,13 @@ from typing import ParamSpec, TypeVar
 
 from agents.events import Chunk, Outgoing, TopicPartition
 from pipeline.errors import LogError
+from pipeline.local.members import LeaseMembership
+from pipeline.local.reading import Reader
+from pipeline.local.schema import Sync, prepare
+from pipeline.local.store import Store
+from pipeline.local.watch import Watcher
+from pipeline.local.writers import WriterQueue
 from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
-from pipeline.log.reading import Reader
-from pipeline.log.schema import Sync, prepare
-from pipeline.log.store import Store
-from pipeline.log.watch import Watcher
-from pipeline.log.writers import WriterQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,6 +105,12 @@ class LocalLog:
         """See ``Log.offset_at``."""
         return await self._read(self._reader.offset_at, source, time_ms)
 
+    async def claim(self, fence: Fence) -> None:
+        """See ``Log.claim``: the lease with its epoch is the fence already."""
+
+    async def disclaim(self, fence: Fence) -> None:
+        """See ``Log.disclaim``: a lease is given up by ``leave`` or ``renew``."""
+
     async def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:
         """See ``Log.commit``."""
         await self._write(self._store.commit, fence, offset, outgoing)
@@ -124,12 +131,25 @@ class LocalLog:
         """See ``Log.leases``; those that expired but were not taken over yet are still their members'."""
         return await self._read(self._reader.leases, group)
 
+    def join(self, group: str, member: str, *, ttl_ms: int) -> LeaseMembership:
+        """See ``Log.join``; the member's name must be its own, such as host, process id and start time."""
+        return LeaseMembership(self, group=group, member=member, ttl_ms=ttl_ms)
+
     async def renew(self, group: str, member: str, topics: Sequence[str], *, ttl_ms: int) -> list[Fence]:
-        """See ``Log.renew``; the member's name must be its own, such as host, process id and start time."""
+        """Heartbeat of a member: says it lives, takes its fair share of free partitions, gives up what is beyond it.
+
+        Partitions of each topic are shared so that members differ by at most one. A partition is free when nobody
+        holds it, its lease expired, or its holder gave it up; taking it raises its epoch. A member keeps what it has
+        as long as that is within its share (sticky). What another live member must give up first is handed over by
+        that member's own next call, never taken.
+
+        Returns:
+            The partitions that the member owns now.
+        """
         return await self._write(self._store.renew, group, member, topics, ttl_ms)
 
     async def leave(self, group: str, member: str) -> None:
-        """See ``Log.leave``."""
+        """Give everything up at once."""
         await self._write(self._store.leave, group, member)
 
     async def tidy(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import LogBusyError, LogError
-from pipeline.log.writers import WriterQueue
+from pipeline.local.writers import WriterQueue
 
 APPLICATION_ID = 0x73746C67  # "stlg" in the file's header tells a log from any other SQLite file
 SCHEMA_VERSION = 1

@@ -6,7 +6,7 @@ import sys
 
 import psutil
 
-from pipeline.worker.members import is_dead, member_name
+from pipeline.local.members import is_dead, member_name
 
 
 def test_names_of_one_process_differ():

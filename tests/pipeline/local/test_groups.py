@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from agents.events import TopicPartition
 from pipeline.errors import FencedError, UnknownTopicError, UsageError
+from pipeline.local.reading import Reader
+from pipeline.local.schema import prepare
+from pipeline.local.store import Store
+from pipeline.local.writers import WriterQueue
 from pipeline.log.api import TopicSpec
-from pipeline.log.reading import Reader
-from pipeline.log.schema import prepare
-from pipeline.log.store import Store
-from pipeline.log.writers import WriterQueue
 
 TTL_MS = 10
 TOPICS = {"a": 4, "b": 3, "c": 1}
