@@ -9,7 +9,10 @@
     │   ├── UnknownTopicError           no such topic or partition
     │   ├── TopicMismatchError          a topic exists with other settings
     │   ├── OffsetOutOfRangeError       retention has removed the position
-    │   └── LogBusyError                another writer holds the log for too long (retriable)
+    │   ├── LogBusyError                another writer holds the log for too long (retriable)
+    │   ├── LogUnavailableError         no broker answers (retriable)
+    │   └── LogAccessError              the brokers refuse the credentials, or what they allow
+    ├── StuckError                      a partition does not move, also after it was opened again
     ├── FencedError                     another worker owns the partition now (retriable: reopen)
     └── StateError (ValueError)         stored state can't be read by this version
 """
@@ -62,6 +65,22 @@ class LogBusyError(LogError):
     """Another writer held the log for longer than a writer may."""
 
     retriable = True
+
+
+class LogUnavailableError(LogError):
+    """No broker answers, or none that could do what was asked."""
+
+    retriable = True
+
+
+class LogAccessError(LogError):
+    """The brokers refuse the credentials, or the credentials don't allow what was asked."""
+
+
+class StuckError(StreamgaugeError):
+    """A partition does not move, also after it was opened again; a supervisor should start the worker again."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: trying again can help
 
 
 class FencedError(StreamgaugeError):

@@ -143,8 +143,9 @@ class TableReader:
                         held.slabs[key] = value
                     elif key is not None:
                         held.slabs.pop(key, None)
-                held.next_offset, held.loaded = chunk.next_offset, None
-                held.committed_ms = int(chunk.timestamps_ms[-1])
+                held.next_offset = chunk.next_offset
+                if len(chunk):
+                    held.loaded, held.committed_ms = None, int(chunk.timestamps_ms[-1])
 
     def freshness(self, topic: str) -> list[Freshness]:
         """How far the state of each partition of a source topic is behind."""

@@ -20,7 +20,6 @@ from pipeline.errors import ConfigError
 _SECTIONS: Final = {"app": False, "web": False, "streams": True, "tables": True, "rules": True, "detectors": True}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
-_SCHEME = "local://"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -83,8 +82,8 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     if name and not _NAME.fullmatch(name):
         app.wrong("name", f"{show(name)} is no name; {_ALLOWED}")
     log = app.text("log", f"local://var/{name}.db")
-    if not log.startswith(_SCHEME) or not log.removeprefix(_SCHEME).partition("?")[0]:
-        app.wrong("log", f"{show(log)} is no event log that can be opened, only local://PATH so far; write {_FORM}")
+    if not _is_log(log):
+        app.wrong("log", f"{show(log)} is no event log that can be opened; write {_FORM}")
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
     tables = read_tables(report, values, streams)
@@ -104,7 +103,16 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     )
 
 
-_FORM = "local://PATH, such as local://var/events.db"
+_FORM = "local://PATH, such as local://var/events.db, or kafka://HOST:PORT,HOST:PORT"
+
+
+def _is_log(url: str) -> bool:
+    scheme, _, rest = url.partition("://")
+    if scheme == "kafka":
+        return all(re.fullmatch(r"\S+:\d{1,5}", server) for server in rest.split(","))
+    return scheme == "local" and bool(rest.partition("?")[0])
+
+
 _ALLOWED = "allowed are letters, digits, _ and -, at most 100, the first a letter or digit"
 
 

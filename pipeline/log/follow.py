@@ -43,5 +43,6 @@ async def follow(
         source: position for source, position in positions.items() if not until_end or position < ends[source]
     }:
         for chunk in await log.fetch(wanted, max_bytes=max_bytes, wait_ms=0 if until_end else _WAIT_MS):
-            yield chunk
+            if len(chunk):
+                yield chunk
             positions[TopicPartition(chunk.topic, chunk.partition)] = chunk.next_offset

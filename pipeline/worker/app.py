@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.events import TopicPartition
 from pipeline.config.model import AppConfig
-from pipeline.errors import LogError
+from pipeline.errors import LogError, LogUnavailableError
 from pipeline.health import LagSampler, UnitMeter, health_topic, outgoing
 from pipeline.local.members import member_name
 from pipeline.log import Log
@@ -147,6 +147,7 @@ def _add_timer(app: LogApp, interval_s: float, work: Callable[[], Awaitable[None
         try:
             await work()
         except LogError as error:
-            _logger.warning("%s was skipped: %s", work.__name__, error)
+            level = logging.DEBUG if isinstance(error, LogUnavailableError) else logging.WARNING
+            _logger.log(level, "%s was skipped: %s", work.__name__, error)
 
     app.timer(interval_s, name=work.__name__)(run)

@@ -9,7 +9,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from agents.events import Chunk, TopicPartition
-from pipeline.errors import LogBusyError, OffsetOutOfRangeError
+from pipeline.errors import LogBusyError, LogUnavailableError, OffsetOutOfRangeError
 from pipeline.log.api import Log
 from pipeline.worker.delivery import ChunkEvent
 from pipeline.worker.fairness import even
@@ -21,6 +21,7 @@ _CHUNK_BYTES = 2 << 20
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
 _FEW = 2_000  # a chunk costs a millisecond however short it is, so after so few records more are given time to come
 _LINGER_S = 0.025
+_AWAY_S = 0.25  # between two tries while the log does not answer
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
 
@@ -86,6 +87,9 @@ class Fetching:
             return []
         except LogBusyError as error:
             _logger.warning("nothing could be fetched: %s", error)
+            return []
+        except LogUnavailableError:  # the log has said so itself
+            await asyncio.sleep(_AWAY_S)
             return []
         self._keeper.fed(positions, chunks)
         return chunks

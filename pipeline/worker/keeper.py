@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from agents.events import Chunk, Int64, TopicPartition
-from pipeline.errors import FencedError, OffsetOutOfRangeError, StateError
+from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeError, StateError
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
 from pipeline.worker.contract import BuildShard
@@ -19,6 +19,7 @@ from pipeline.worker.units import Sinks, Unit
 _logger = logging.getLogger(__name__)
 _RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
 _EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one kept the processor busy
+_AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 _BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
 BuildMeter = Callable[[TopicPartition], UnitMeter | None]
@@ -70,6 +71,8 @@ class Keeper:
             if owned.get(source) != unit.fence or is_due:
                 unit.end()
                 del self.units[source]
+            if owned.get(source) != unit.fence:
+                self._spawn(self._sinks.log.disclaim(unit.fence))
         opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
         if opened:
             self._spawn(self._open_all(opened))
@@ -128,6 +131,7 @@ class Keeper:
         source = unit.source
         async with self._restoring, self._locks[source]:
             try:
+                await self._sinks.log.claim(unit.fence)
                 restored = await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic))
             except (StateError, OffsetOutOfRangeError) as error:
                 _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
@@ -161,6 +165,9 @@ class Keeper:
         pause_ms = 0
         if isinstance(error, FencedError):
             _logger.log(logging.DEBUG if unit.is_leaving else logging.WARNING, "%s is lost: %s", unit.source, error)
+        elif isinstance(error, LogUnavailableError):  # the log has said so itself, once for all partitions
+            pause_ms = _AWAY_MS
+            _logger.debug("%s waits for the log: %s", unit.source, error)
         else:
             self.suspects.failed(unit.source, unit.committed, error, offsets)
             pause_ms = self.suspects.pause_ms(unit.source)

@@ -24,9 +24,12 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 
 from agents.events import Headers, Outgoing, Records
+from pipeline.errors import LogUnavailableError
 from pipeline.log.api import Log, Membership, TopicSpec
 from pipeline.worker.consumer import LogConsumer, frame_logger
 from pipeline.worker.keeper import Keeper
+
+_AWAY_S = 0.5  # between two tries while the log does not answer
 
 
 class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
@@ -44,8 +47,14 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
 
     async def on_start(self) -> None:
         """Create the app's topics before anything subscribes; Faust would declare each by its first user."""
-        for spec in self.specs:
-            await self.log_.create_topic(spec)
+        while True:
+            try:
+                for spec in self.specs:
+                    await self.log_.create_topic(spec)
+            except LogUnavailableError:  # the log has said so itself
+                await asyncio.sleep(_AWAY_S)
+            else:
+                break
         await super().on_start()
 
     async def on_stop(self) -> None:

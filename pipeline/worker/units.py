@@ -119,12 +119,24 @@ class Unit:
     def apply(self, chunk: Chunk) -> None:
         """Process a chunk. After an exception the unit must be ended."""
         output = self.shard.process(chunk)
+        if not len(chunk):
+            self._pass()
+            return
         if self._meter is not None:
             self._meter.observe(output, chunk, self._sinks.now_ms())
         if output.evicted and not self._is_full:
             self._is_full = True
             _logger.warning("%s: a table is full, keys seen longest ago make room: raise max_keys", self.source)
         self._gather(output)
+
+    def _pass(self) -> None:
+        """Go past what holds no records, such as the markers of transactions.
+
+        That can be done again after a restart, so it needs no commit. Commits make markers too: two units that feed
+        each other would never rest.
+        """
+        if not self._touched:
+            self.committed = self.shard.position
 
     def advance(self, time_ms: int) -> None:
         """Let event time pass without records; only what comes of it needs a commit."""

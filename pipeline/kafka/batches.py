@@ -1,0 +1,135 @@
+"""From the record batches that a broker sends to one chunk: no client, no socket.
+
+Read below the client's record objects, because one object a record costs more than the decode of its payload.
+
+::
+
+    record batches   [ 0..9 plain ][ 10..14 of P, aborted ][ 15 abort of P ][ 16..20 compacted: 17, 20 left ]
+    chunk, from 4      4 .. 9                                                     17  20
+    next offset                                                                             21
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
+from aiokafka.record.memory_records import MemoryRecords
+
+from agents.events import Chunk, Headers, Int64, TopicPartition
+from pipeline.errors import LogError
+
+Aborted = Sequence[tuple[int, int]]
+"""Producer id and first offset of each aborted transaction."""
+
+
+class _Part(NamedTuple):
+    """The records of one batch; headers are ``None`` when no record has any."""
+
+    offsets: Int64
+    timestamps_ms: Int64
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers] | None
+
+
+def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted: Aborted) -> Chunk | None:
+    """The committed records at or after ``position``, as one chunk.
+
+    Args:
+        source: Where the batches stand.
+        position: What was asked for; the first batch may begin before it.
+        data: Whole record batches; a last one that was cut off is left out.
+        aborted: Transactions that were aborted, as the broker told.
+
+    Returns:
+        ``None`` when there is no whole batch. A chunk without records when all of them were aborted or control records:
+        its ``next_offset`` lies beyond them.
+
+    Raises:
+        LogError: If a batch is damaged, or packed with what this program can't unpack.
+    """
+    parts: list[_Part] = []
+    next_offset = position
+    records, first = MemoryRecords(data), position
+    try:
+        for batch, visible in _visible(records, aborted):
+            first = batch.base_offset
+            if visible:
+                part = _part(batch, position)
+                if len(part.values):
+                    parts.append(part)
+            next_offset = max(next_offset, batch.next_offset)
+    except CorruptRecordException as error:
+        raise LogError(
+            f"{source}: the records after offset {first} are damaged: {error}. "
+            "Restore the partition from a replica, or move the group past them"
+        ) from error
+    except UnsupportedCodecError as error:
+        raise LogError(f"{source}: the records after offset {first} can't be unpacked: {error}") from error
+    if next_offset == position:
+        return None
+    return _chunk(source, parts, next_offset)
+
+
+def _visible(records: Any, aborted: Aborted) -> Iterator[tuple[Any, bool]]:
+    """Each batch, and whether a reader of committed records sees it."""
+    waiting = sorted(aborted, key=lambda pair: pair[1])
+    gone: set[int] = set()
+    while records.has_next():
+        batch = records.next_batch()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"the checksum of the batch at offset {batch.base_offset} is wrong")
+        while waiting and waiting[0][1] <= batch.base_offset:
+            gone.add(waiting.pop(0)[0])
+        if batch.is_control_batch:
+            if _aborts(batch):
+                gone.discard(batch.producer_id)
+            yield batch, False
+        else:
+            yield batch, not (batch.is_transactional and batch.producer_id in gone)
+
+
+def _aborts(batch: Any) -> bool:
+    marker = next(iter(batch), None)  # compaction may have removed it
+    return marker is not None and ControlRecord.parse(marker.key) == ABORT_MARKER
+
+
+def _part(batch: Any, position: int) -> _Part:
+    records = list(batch)
+    if records and records[0].offset < position:
+        records = [record for record in records if record.offset >= position]
+    headers: list[Headers] = [record.headers for record in records]
+    return _Part(
+        _numbers((record.offset for record in records), len(records)),
+        _numbers((record.timestamp for record in records), len(records)),
+        [record.key for record in records],
+        [record.value for record in records],
+        headers if any(headers) else None,
+    )
+
+
+def _numbers(values: Iterable[int], count: int) -> Int64:
+    return np.fromiter(values, np.int64, count)
+
+
+def _chunk(source: TopicPartition, parts: list[_Part], next_offset: int) -> Chunk:
+    headers: list[Headers] | None = None
+    if any(part.headers is not None for part in parts):
+        headers = list(chain.from_iterable(part.headers or [()] * len(part.values) for part in parts))
+    return Chunk(
+        topic=source.topic,
+        partition=source.partition,
+        offsets=_joined(parts, lambda part: part.offsets),
+        timestamps_ms=_joined(parts, lambda part: part.timestamps_ms),
+        keys=list(chain.from_iterable(part.keys for part in parts)),
+        values=list(chain.from_iterable(part.values for part in parts)),
+        headers=headers,
+        next_offset=next_offset,
+    )
+
+
+def _joined(parts: list[_Part], column: Callable[[_Part], Int64]) -> Int64:
+    return np.concatenate([column(part) for part in parts]) if parts else np.empty(0, np.int64)

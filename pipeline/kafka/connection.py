@@ -1,0 +1,171 @@
+"""Clients of one cluster, and what their errors mean.
+
+The client library reports each failed attempt at once and at error level. Here a failure is an exception with a full
+sentence, and that nobody answers is said once, as is the end of it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import collect_hosts, create_conn
+
+from pipeline.errors import (
+    FencedError,
+    LogAccessError,
+    LogError,
+    LogUnavailableError,
+    OffsetOutOfRangeError,
+    StreamgaugeError,
+    UnknownTopicError,
+)
+from pipeline.kafka.settings import KafkaSettings
+
+_logger = logging.getLogger(__name__)
+if logging.getLogger("aiokafka").level == logging.NOTSET:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+_FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
+_REFUSED = (
+    errors.AuthenticationFailedError,
+    errors.AuthenticationMethodNotSupported,
+    errors.SaslAuthenticationFailed,
+    errors.UnsupportedSaslMechanismError,
+    errors.IllegalSaslStateError,
+    errors.TopicAuthorizationFailedError,
+    errors.GroupAuthorizationFailedError,
+    errors.ClusterAuthorizationFailedError,
+    errors.TransactionalIdAuthorizationFailed,
+    ssl.SSLCertVerificationError,
+)
+
+
+class Connections:
+    """Makes clients, and translates what goes wrong with them.
+
+    Args:
+        servers: ``HOST:PORT,…``.
+        settings: How to connect.
+    """
+
+    def __init__(self, servers: str, settings: KafkaSettings) -> None:
+        self.servers = servers
+        self.settings = settings
+        self._options: dict[str, Any] | None = None
+        self._away_since: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of every client of the library."""
+        if self._options is None:
+            self._options = {"bootstrap_servers": self.servers, **self.settings.client_options()}
+        return self._options
+
+    async def start(self, client: Any) -> None:
+        """Start any client of the library: it has ``bootstrap`` or ``start``.
+
+        Raises:
+            LogUnavailableError: If no broker answers.
+            LogAccessError: If the brokers refuse the credentials.
+        """
+        begin = client.bootstrap if isinstance(client, AIOKafkaClient) else client.start
+        end = client.close if hasattr(client, "close") else client.stop
+        try:
+            async with asyncio.timeout(self.settings.request_timeout_ms / 1000):
+                await begin()
+        except (errors.KafkaError, OSError, TimeoutError) as error:
+            with contextlib.suppress(errors.KafkaError, OSError):
+                await end()
+            cause = await self._cause() or error
+            raise self.meaning(cause, "connecting") from error
+        self.answered()
+
+    async def client(self) -> AIOKafkaClient:
+        """A client for requests of our own.
+
+        Raises:
+            LogUnavailableError: If no broker answers.
+            LogAccessError: If the brokers refuse the credentials.
+        """
+        client = AIOKafkaClient(**self.options, metadata_max_age_ms=30_000)
+        await self.start(client)
+        return client
+
+    async def _cause(self) -> Exception | None:
+        """Why connecting failed: the library tells only its own log."""
+        options = dict(self.options)
+        found: Exception | None = None
+        for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
+            try:
+                connection = await create_conn(host, port, **options)
+            except (errors.KafkaError, OSError, TimeoutError) as error:
+                found = error
+                if isinstance(error, _REFUSED):
+                    return error
+            else:
+                connection.close()
+        return found
+
+    @contextlib.contextmanager
+    def translated(self, doing: str) -> Iterator[None]:
+        """Errors of the library as ours."""
+        try:
+            yield
+        except StreamgaugeError:
+            raise
+        except (errors.KafkaError, OSError, TimeoutError) as error:
+            raise self.meaning(error, doing) from error
+        except (AssertionError, AttributeError, KeyError) as error:  # what the library does when metadata is missing
+            if self._away_since is None:
+                raise
+            raise self.meaning(error, doing) from error
+
+    def meaning(self, error: Exception, doing: str) -> StreamgaugeError:
+        """What ``error`` means, as one of ours."""
+        said = str(error) or type(error).__name__
+        if isinstance(error, _FENCED):
+            return FencedError(f"another worker owns the partition now ({type(error).__name__})")
+        if isinstance(error, _REFUSED):
+            return LogAccessError(f"the brokers at {self.servers} refuse {doing}: {said}; {self._advice(error)}")
+        if isinstance(error, errors.UnknownTopicOrPartitionError):
+            return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
+        if isinstance(error, errors.OffsetOutOfRangeError):
+            return OffsetOutOfRangeError(f"{doing}: {said}")
+        if _is_transient(error):
+            self._failed(said)
+            return LogUnavailableError(f"no broker at {self.servers} could be reached while {doing}: {said}")
+        return LogError(f"{doing} at {self.servers} failed: {said}")
+
+    def _advice(self, error: Exception) -> str:
+        settings = self.settings
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return "name the authority that signed it in [kafka] ca_file"
+        if isinstance(error, errors.UnsupportedSaslMechanismError | errors.AuthenticationMethodNotSupported):
+            return f"[kafka] sasl_mechanism is {settings.sasl_mechanism}"
+        if settings.security_protocol.startswith("SASL"):
+            return f"check [kafka] username ({settings.username}) and password, and what the brokers allow this user"
+        return "check what the brokers allow this client, and [kafka] security_protocol"
+
+    def _failed(self, said: str) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            _logger.warning("no broker at %s answers (%s); waiting for them", self.servers, said)
+
+    def answered(self) -> None:
+        """Note that the brokers answer."""
+        if self._away_since is not None:
+            away_s, self._away_since = time.monotonic() - self._away_since, None
+            _logger.warning("the brokers at %s answer again, after %.1f s", self.servers, away_s)
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether time may help."""
+    if isinstance(error, errors.KafkaError):
+        return error.retriable or isinstance(error, errors.KafkaConnectionError | errors.KafkaTimeoutError)
+    return True

@@ -1,0 +1,208 @@
+"""``kafka://HOST:PORT,…``: the event log on Apache Kafka, as ``pipeline.log.api.Log`` describes it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from agents.events import Chunk, Outgoing, TopicPartition
+from pipeline.errors import UnknownTopicError
+from pipeline.kafka import groups
+from pipeline.kafka.connection import Connections
+from pipeline.kafka.fetching import Fetcher
+from pipeline.kafka.membership import GroupMembership
+from pipeline.kafka.settings import KafkaSettings
+from pipeline.kafka.topics import Difference, Topics
+from pipeline.kafka.transactions import Producers
+from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
+
+_PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
+
+
+class KafkaLog:
+    """An event log on a Kafka cluster. Connects when it is first used, within the event loop that uses it.
+
+    Readers see committed records only. Positions of groups in Kafka are for monitoring; what a worker goes by is the
+    position in its state topic, which is in the same transaction as the state.
+
+    Args:
+        servers: ``HOST:PORT,…`` of some brokers.
+        settings: How to connect, and how topics are made.
+    """
+
+    def __init__(self, servers: str, settings: KafkaSettings | None = None) -> None:
+        self._connections = Connections(servers, settings or KafkaSettings())
+        self._topics = Topics(self._connections.settings)
+        self._producers = Producers(self._connections)
+        self._fetchers: list[Fetcher] = []  # those that nobody uses now
+        self._memberships: dict[str, GroupMembership] = {}
+        self._starting = asyncio.Lock()
+        self._admin: AIOKafkaAdminClient | None = None
+        self._bounds: AIOKafkaConsumer | None = None
+
+    # ---- topics
+
+    async def create_topic(self, spec: TopicSpec) -> None:
+        """See ``Log.create_topic``."""
+        with self._connections.translated(f"making topic {spec.name!r}"):
+            await self._topics.create(await self._administration(), spec)
+
+    async def topics(self) -> dict[str, TopicSpec]:
+        """See ``Log.topics``; the brokers' own are left out."""
+        with self._connections.translated("listing topics"):
+            return await self._topics.all(await self._administration())
+
+    async def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
+        """Settings of topics that are not as wanted."""
+        with self._connections.translated("describing topics"):
+            return await self._topics.differences(await self._administration(), specs)
+
+    async def mend(self, specs: Collection[TopicSpec]) -> None:
+        """Make topics as wanted.
+
+        Raises:
+            TopicMismatchError: If a topic has more partitions than wanted.
+        """
+        with self._connections.translated("mending topics"):
+            await self._topics.mend(await self._administration(), specs)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic and everything in it; nothing happens if there is none."""
+        with self._connections.translated(f"deleting topic {name!r}"):
+            await (await self._administration()).delete_topics([name])
+
+    async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
+        """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
+        with self._connections.translated(f"looking at topic {topic!r}"):
+            reader = await self._reader()
+            known = [KafkaPartition(topic, number) for number in await self._numbers(reader, topic)]
+            starts, ends = await asyncio.gather(reader.beginning_offsets(known), reader.end_offsets(known))
+            return {each.partition: PartitionInfo(starts[each], ends[each], 0) for each in sorted(known)}
+
+    async def offset_at(self, source: TopicPartition, time_ms: int) -> int:
+        """See ``Log.offset_at``."""
+        with self._connections.translated(f"looking at {source}"):
+            reader, wanted = await self._reader(), KafkaPartition(*source)
+            await self._numbers(reader, source.topic)
+            found = (await reader.offsets_for_times({wanted: max(time_ms, 0)}))[wanted]
+            return int((await reader.end_offsets([wanted]))[wanted] if found is None else found.offset)
+
+    # ---- records
+
+    async def append(self, outgoing: Sequence[Outgoing]) -> None:
+        """See ``Log.append``."""
+        await self._producers.append(outgoing)
+
+    async def fetch(
+        self, positions: Mapping[TopicPartition, int], *, max_bytes: int = 1 << 20, wait_ms: int = 0
+    ) -> list[Chunk]:
+        """See ``Log.fetch``."""
+        if not positions:
+            await asyncio.sleep(wait_ms / 1000)
+            return []
+        async with self._fetcher() as fetcher:
+            room = max_bytes if len(positions) == 1 else min(max_bytes, _PARTITION_BYTES)
+            return await fetcher.fetch(positions, max_bytes=room, wait_ms=wait_ms)
+
+    # ---- groups
+
+    async def claim(self, fence: Fence) -> None:
+        """See ``Log.claim``."""
+        await self._producers.claim(fence)
+
+    async def disclaim(self, fence: Fence) -> None:
+        """See ``Log.disclaim``."""
+        await self._producers.disclaim(fence)
+
+    async def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:
+        """See ``Log.commit``."""
+        await self._producers.commit(fence, outgoing)
+        membership = self._memberships.get(fence.group)
+        if membership is not None:
+            membership.note(fence.source, offset)
+
+    async def committed(self, group: str) -> dict[TopicPartition, Committed]:
+        """See ``Log.committed``; when is known of our own commits only, 0 for others."""
+        with self._connections.translated(f"asking for the positions of group {group}"):
+            return await groups.committed(await self._administration(), group)
+
+    async def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """See ``Log.commit_offsets``."""
+        with self._connections.translated(f"moving group {group}"):
+            await groups.move(await self._administration(), group, offsets, time.time_ns() // 1_000_000)
+
+    async def groups(self) -> list[str]:
+        """See ``Log.groups``."""
+        with self._connections.translated("listing groups"):
+            return await groups.names(await self._administration())
+
+    async def leases(self, group: str) -> list[Lease]:
+        """See ``Log.leases``; the coordinator lists the living only, so none expires."""
+        with self._connections.translated(f"describing group {group}"):
+            return await groups.leases(await self._administration(), group)
+
+    def join(self, group: str, member: str, *, ttl_ms: int) -> GroupMembership:
+        """See ``Log.join``; one membership of a group at a time."""
+        membership = GroupMembership(self._connections, group=group, member=member, ttl_ms=ttl_ms)
+        self._memberships[group] = membership
+        return membership
+
+    # ---- upkeep
+
+    async def tidy(self) -> None:
+        """Brokers apply retention themselves."""
+
+    async def close(self) -> None:
+        """See ``Log.close``."""
+        await self._producers.close()
+        for fetcher in self._fetchers:
+            await fetcher.close()
+        self._fetchers.clear()
+        if self._admin is not None:
+            await self._admin.close()
+        if self._bounds is not None:
+            await self._bounds.stop()
+
+    async def _administration(self) -> AIOKafkaAdminClient:
+        async with self._starting:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(**self._connections.options)
+                await self._connections.start(admin)
+                self._admin = admin
+        return self._admin
+
+    async def _reader(self) -> AIOKafkaConsumer:
+        """Knows the bounds of partitions as readers of committed records see them."""
+        async with self._starting:
+            if self._bounds is None:
+                reader = AIOKafkaConsumer(**self._connections.options, isolation_level="read_committed")
+                await self._connections.start(reader)
+                self._bounds = reader
+        return self._bounds
+
+    async def _numbers(self, reader: AIOKafkaConsumer, topic: str) -> set[int]:
+        await reader._client.add_topic(topic)  # noqa: SLF001 - else it would subscribe
+        numbers: set[int] | None = reader.partitions_for_topic(topic)
+        if not numbers:
+            known = await self.topics()
+            if topic not in known:
+                raise UnknownTopicError(f"there is no topic {topic!r}; there are {', '.join(known) or 'none'}")
+            await reader._client.force_metadata_update()  # noqa: SLF001 - it was made a moment ago
+            numbers = reader.partitions_for_topic(topic)
+        return numbers or set()
+
+    @asynccontextmanager
+    async def _fetcher(self) -> AsyncIterator[Fetcher]:
+        """The fetcher that was used last, if nobody uses it now: calls one after the other share its connections."""
+        fetcher = self._fetchers.pop() if self._fetchers else Fetcher(self._connections)
+        try:
+            yield fetcher
+        except BaseException:
+            await fetcher.close()
+            raise
+        self._fetchers.append(fetcher)

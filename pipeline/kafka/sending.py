@@ -1,0 +1,95 @@
+"""From outgoing records to record batches, a column at a time."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from agents.events import Headers, Outgoing, Records
+from pipeline.errors import UsageError
+from pipeline.log.partitioner import partition_column
+
+BATCH_BYTES: Final = 900_000
+"""Below what a broker takes by default, 1,048,588. One record alone may be larger, if its topic allows it."""
+MOST_REQUEST_BYTES: Final = 64 << 20
+
+
+class Sending:
+    """Fills batches for a producer and hands them over.
+
+    Args:
+        producer: Started; within a transaction if it is a transactional one.
+        now_ms: Stamp of the records that have none, Unix ms.
+        turn: Decides the partition of records without a key.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, *, now_ms: int, turn: int) -> None:
+        self._producer = producer
+        self._now_ms = now_ms
+        self._turn = turn
+        self._batches: dict[tuple[str, int], list[Any]] = defaultdict(list)
+
+    async def add(self, outgoing: Outgoing) -> None:
+        """Put records into batches.
+
+        Raises:
+            UsageError: If a record has neither a key nor a value.
+        """
+        topic, partition, records = outgoing
+        if not len(records):
+            return
+        if partition is not None:
+            self._fill((topic, partition), records, range(len(records)))
+            return
+        partitions = len(await self._producer.partitions_for(topic))
+        keys = records.keys or [None] * len(records)
+        chosen = partition_column(keys, partitions, self._turn % partitions)
+        order = np.argsort(chosen, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(chosen[order])) + 1):
+            self._fill((topic, int(chosen[rows[0]])), records, rows.tolist())
+
+    async def send(self) -> None:
+        """Send all batches, and wait until the brokers have them. Those of one partition go one after the other."""
+        waiting = [
+            await self._producer.send_batch(batch, topic, partition=partition)
+            for (topic, partition), batches in self._batches.items()
+            for batch in batches
+        ]
+        self._batches.clear()
+        await asyncio.gather(*waiting)
+
+    def _fill(self, target: tuple[str, int], records: Records, rows: Any) -> None:
+        batches = self._batches[target]
+        for stamp, key, value, headers in _rows(records, rows, self._now_ms):
+            if key is None and value is None:
+                raise UsageError(
+                    f"a record for {target[0]}/{target[1]} has neither a key nor a value; Kafka takes none"
+                )
+            if batches and batches[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is not None:
+                continue
+            batches.append(self._producer.create_batch())
+            if batches[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is None:
+                raise MessageSizeTooLargeError(f"a record for {target[0]}/{target[1]} fits into no batch")
+
+
+def _rows(
+    records: Records, rows: Any, now_ms: int
+) -> Iterator[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]:
+    stamps = records.timestamps_ms
+    if isinstance(stamps, np.ndarray):
+        stamps = stamps.tolist()
+    keys = records.keys
+    headers: Any = records.headers or itertools.repeat((), 0)
+    for at in rows:
+        own: Headers = headers[at] if records.headers is not None else ()
+        yield (
+            now_ms if stamps is None else stamps[at],
+            None if keys is None else keys[at],
+            records.values[at],
+            list(own),
+        )
