@@ -9,8 +9,8 @@ import contextlib
 import logging
 import ssl
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, TypeVar
 
 from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
@@ -31,6 +31,8 @@ _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
+T = TypeVar("T")
+_RETRY_S: Final = 0.1
 _FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
 _REFUSED = (
     errors.AuthenticationFailedError,
@@ -112,6 +114,22 @@ class Connections:
                 connection.close()
         return found
 
+    async def patiently(self, work: Callable[[], Awaitable[T]], doing: str) -> T:
+        """What ``work`` gives, tried again while a broker says that it can't just now.
+
+        Raises:
+            LogError: If it fails, or can't be done in time.
+        """
+        deadline = time.monotonic() + self.settings.request_timeout_ms / 1000
+        with self.translated(doing):
+            while True:
+                try:
+                    return await work()
+                except errors.BrokerResponseError as error:
+                    if not _passes(error) or time.monotonic() > deadline:
+                        raise
+                    await asyncio.sleep(_RETRY_S)
+
     @contextlib.contextmanager
     def translated(self, doing: str) -> Iterator[None]:
         """Errors of the library as ours."""
@@ -162,6 +180,17 @@ class Connections:
         if self._away_since is not None:
             away_s, self._away_since = time.monotonic() - self._away_since, None
             _logger.warning("the brokers at %s answer again, after %.1f s", self.servers, away_s)
+
+
+def _passes(error: errors.BrokerResponseError) -> bool:
+    """Whether a broker only has to finish something: an election, a topic of its own, loading a group."""
+    return error.retriable or isinstance(
+        error,
+        errors.GroupCoordinatorNotAvailableError
+        | errors.GroupLoadInProgressError
+        | errors.NotCoordinatorForGroupError
+        | errors.CoordinatorLoadInProgressError,
+    )
 
 
 def _is_transient(error: Exception) -> bool:

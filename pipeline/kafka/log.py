@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +21,7 @@ from pipeline.kafka.topics import Difference, Topics
 from pipeline.kafka.transactions import Producers
 from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
 
+T = TypeVar("T")
 _PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
 
 
@@ -49,18 +50,15 @@ class KafkaLog:
 
     async def create_topic(self, spec: TopicSpec) -> None:
         """See ``Log.create_topic``."""
-        with self._connections.translated(f"making topic {spec.name!r}"):
-            await self._topics.create(await self._administration(), spec)
+        await self._administer(lambda admin: self._topics.create(admin, spec), f"making topic {spec.name!r}")
 
     async def topics(self) -> dict[str, TopicSpec]:
         """See ``Log.topics``; the brokers' own are left out."""
-        with self._connections.translated("listing topics"):
-            return await self._topics.all(await self._administration())
+        return await self._administer(self._topics.all, "listing topics")
 
     async def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
         """Settings of topics that are not as wanted."""
-        with self._connections.translated("describing topics"):
-            return await self._topics.differences(await self._administration(), specs)
+        return await self._administer(lambda admin: self._topics.differences(admin, specs), "describing topics")
 
     async def mend(self, specs: Collection[TopicSpec]) -> None:
         """Make topics as wanted.
@@ -68,13 +66,11 @@ class KafkaLog:
         Raises:
             TopicMismatchError: If a topic has more partitions than wanted.
         """
-        with self._connections.translated("mending topics"):
-            await self._topics.mend(await self._administration(), specs)
+        await self._administer(lambda admin: self._topics.mend(admin, specs), "mending topics")
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic and everything in it; nothing happens if there is none."""
-        with self._connections.translated(f"deleting topic {name!r}"):
-            await (await self._administration()).delete_topics([name])
+        await self._administer(lambda admin: admin.delete_topics([name]), f"deleting topic {name!r}")
 
     async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
         """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
@@ -128,23 +124,20 @@ class KafkaLog:
 
     async def committed(self, group: str) -> dict[TopicPartition, Committed]:
         """See ``Log.committed``; when is known of our own commits only, 0 for others."""
-        with self._connections.translated(f"asking for the positions of group {group}"):
-            return await groups.committed(await self._administration(), group)
+        return await self._administer(lambda admin: groups.committed(admin, group), f"looking at group {group}")
 
     async def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """See ``Log.commit_offsets``."""
-        with self._connections.translated(f"moving group {group}"):
-            await groups.move(await self._administration(), group, offsets, time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
+        await self._administer(lambda admin: groups.move(admin, group, offsets, now_ms), f"moving group {group}")
 
     async def groups(self) -> list[str]:
         """See ``Log.groups``."""
-        with self._connections.translated("listing groups"):
-            return await groups.names(await self._administration())
+        return await self._administer(groups.names, "listing groups")
 
     async def leases(self, group: str) -> list[Lease]:
         """See ``Log.leases``; the coordinator lists the living only, so none expires."""
-        with self._connections.translated(f"describing group {group}"):
-            return await groups.leases(await self._administration(), group)
+        return await self._administer(lambda admin: groups.leases(admin, group), f"describing group {group}")
 
     def join(self, group: str, member: str, *, ttl_ms: int) -> GroupMembership:
         """See ``Log.join``; one membership of a group at a time."""
@@ -168,13 +161,14 @@ class KafkaLog:
         if self._bounds is not None:
             await self._bounds.stop()
 
-    async def _administration(self) -> AIOKafkaAdminClient:
+    async def _administer(self, work: Callable[[AIOKafkaAdminClient], Awaitable[T]], doing: str) -> T:
         async with self._starting:
             if self._admin is None:
                 admin = AIOKafkaAdminClient(**self._connections.options)
                 await self._connections.start(admin)
                 self._admin = admin
-        return self._admin
+        ready = self._admin
+        return await self._connections.patiently(lambda: work(ready), doing)
 
     async def _reader(self) -> AIOKafkaConsumer:
         """Knows the bounds of partitions as readers of committed records see them."""

@@ -17,6 +17,7 @@ MESSAGE_BYTES: Final = 16 << 20
 _SET_ON_TOPIC: Final = 1  # where a setting comes from, in the answer of a broker
 _REFRESH_S: Final = 30.0
 _INTERNAL: Final = "__"
+_REPLICATION: Final = "default.replication.factor"
 
 
 class Difference(NamedTuple):
@@ -85,7 +86,7 @@ class Topics:
             new = NewTopic(
                 name=spec.name,
                 num_partitions=spec.partitions,
-                replication_factor=self._settings.replication,
+                replication_factor=await self._replication(admin),
                 topic_configs=wanted_settings(spec, self._settings),
             )
             response = await admin.create_topics([new])
@@ -153,6 +154,16 @@ class Topics:
             for code, _, _, name, entries in response.resources
             if code == 0
         }
+
+    async def _replication(self, admin: AIOKafkaAdminClient) -> int:
+        """Replicas of a new topic; the library's version of the request can't leave the number to the brokers."""
+        if self._settings.replication > 0:
+            return self._settings.replication
+        cluster = await admin.describe_cluster()
+        broker = str(cluster["controller_id"])
+        asked = ConfigResource(ConfigResourceType.BROKER, broker, configs={_REPLICATION: None})
+        ((*_, (*_, entries)),) = [response.resources for response in await admin.describe_configs([asked])][0:1]
+        return int(entries[0][1])
 
     async def _set(self, admin: AIOKafkaAdminClient, name: str, changes: Mapping[str, str]) -> None:
         """Set some settings; the request replaces all of a topic, so that those already set go with it."""
