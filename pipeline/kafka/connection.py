@@ -33,6 +33,7 @@ if logging.getLogger("aiokafka").level == logging.NOTSET:
 
 T = TypeVar("T")
 _RETRY_S: Final = 0.1
+_PATIENCE_S: Final = 2.0
 _FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
 _REFUSED = (
     errors.AuthenticationFailedError,
@@ -59,6 +60,7 @@ class Connections:
     def __init__(self, servers: str, settings: KafkaSettings) -> None:
         self.servers = servers
         self.settings = settings
+        self._seen: set[str] = set()
         self._options: dict[str, Any] | None = None
         self._away_since: float | None = None
 
@@ -99,6 +101,35 @@ class Connections:
         await self.start(client)
         return client
 
+    def expect(self, topic: str) -> None:
+        """Note that a topic exists: should a broker not know it for a moment, it is waited for."""
+        self._seen.add(topic)
+
+    async def known_topic(self, client: AIOKafkaClient, topic: str) -> set[int]:
+        """The partitions of a topic; one that was made a moment ago is waited for.
+
+        So is one that was there before: a broker that has just been started answers before it knows all of its topics.
+
+        Raises:
+            UnknownTopicError: If there is no such topic.
+            LogUnavailableError: If no broker tells.
+        """
+        patience_s = self.settings.request_timeout_ms / 1000 if topic in self._seen else _PATIENCE_S
+        deadline = time.monotonic() + patience_s
+        with self.translated(f"looking for topic {topic!r}"):
+            is_told = await client.add_topic(topic)
+            while True:
+                partitions: set[int] | None = client.cluster.partitions_for_topic(topic)
+                if partitions:
+                    self.expect(topic)
+                    return partitions
+                if topic in client.cluster.unauthorized_topics:
+                    raise errors.TopicAuthorizationFailedError(topic)
+                if time.monotonic() > deadline:
+                    raise UnknownTopicError(f"there is no topic {topic!r}") if is_told else errors.NodeNotReadyError
+                await asyncio.sleep(_RETRY_S)
+                is_told = await client.force_metadata_update()
+
     async def _cause(self) -> Exception | None:
         """Why connecting failed: the library tells only its own log."""
         options = dict(self.options)
@@ -124,11 +155,14 @@ class Connections:
         with self.translated(doing):
             while True:
                 try:
-                    return await work()
+                    result = await work()
                 except errors.BrokerResponseError as error:
                     if not _passes(error) or time.monotonic() > deadline:
                         raise
                     await asyncio.sleep(_RETRY_S)
+                else:
+                    self.answered()
+                    return result
 
     @contextlib.contextmanager
     def translated(self, doing: str) -> Iterator[None]:

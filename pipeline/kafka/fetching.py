@@ -11,7 +11,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, TopicPartition
-from pipeline.errors import OffsetOutOfRangeError, UnknownTopicError
+from pipeline.errors import OffsetOutOfRangeError
 from pipeline.kafka.batches import chunk_of_batches
 from pipeline.kafka.connection import Connections
 
@@ -91,7 +91,7 @@ class Fetcher:
             self._client = await self._connections.client()
         missing = topics - self._topics
         if missing:
-            await asyncio.gather(*(known_topic(self._client, topic) for topic in missing))
+            await asyncio.gather(*(self._connections.known_topic(self._client, topic) for topic in missing))
             self._topics |= missing
         return self._client
 
@@ -162,23 +162,3 @@ def _request(wanted: Positions, max_bytes: int, wait_ms: int, cramped: Collectio
         room = max(max_bytes, _LARGE_BYTES) if source in cramped else max_bytes
         topics[source.topic].append((source.partition, wanted[source], room))
     return FetchRequest(wait_ms, 1, _MOST_BYTES, READ_COMMITTED, list(topics.items()))
-
-
-async def known_topic(client: AIOKafkaClient, topic: str, *, patience_s: float = 2.0) -> set[int]:
-    """The partitions of a topic; one that was made a moment ago is waited for.
-
-    Raises:
-        UnknownTopicError: If there is no such topic.
-    """
-    deadline = asyncio.get_running_loop().time() + patience_s
-    while True:
-        await client.add_topic(topic)
-        partitions: set[int] | None = client.cluster.partitions_for_topic(topic)
-        if partitions:
-            return partitions
-        if topic in client.cluster.unauthorized_topics:
-            raise errors.TopicAuthorizationFailedError(topic)
-        if asyncio.get_running_loop().time() > deadline:
-            raise UnknownTopicError(f"there is no topic {topic!r}")
-        await client.force_metadata_update()
-        await asyncio.sleep(_BACK_OFF_S)

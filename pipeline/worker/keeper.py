@@ -245,6 +245,11 @@ class Keeper:
     # ---- feeding
 
     @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """Where the units stand that were opened and did not break."""
+        return {source: unit.committed for source, unit in self.units.items() if unit.was_opened and not unit.failure}
+
+    @property
     def is_busy(self) -> bool:
         """Whether a unit will want to be fetched for soon."""
         return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())

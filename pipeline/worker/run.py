@@ -184,6 +184,6 @@ def _collect_rarely() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for library in ("faust", "mode", "aiokafka"):
+    for library in ("faust", "mode"):  # Kafka's client is silenced where its errors are translated
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a late timer on a busy machine is no news
