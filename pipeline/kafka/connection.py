@@ -63,6 +63,7 @@ class Connections:
         self._seen: set[str] = set()
         self._options: dict[str, Any] | None = None
         self._away_since: float | None = None
+        self._answered_at = 0.0
 
     @property
     def options(self) -> dict[str, Any]:
@@ -167,19 +168,20 @@ class Connections:
     @contextlib.contextmanager
     def translated(self, doing: str) -> Iterator[None]:
         """Errors of the library as ours."""
+        began = time.monotonic()
         try:
             yield
         except StreamgaugeError:
             raise
         except (errors.KafkaError, OSError, TimeoutError) as error:
-            raise self.meaning(error, doing) from error
+            raise self.meaning(error, doing, began=began) from error
         except (AssertionError, AttributeError, KeyError) as error:  # what the library does when metadata is missing
             if self._away_since is None:
                 raise
             raise self.meaning(error, doing) from error
 
-    def meaning(self, error: Exception, doing: str) -> StreamgaugeError:
-        """What ``error`` means, as one of ours."""
+    def meaning(self, error: Exception, doing: str, *, began: float | None = None) -> StreamgaugeError:
+        """What ``error`` means, as one of ours; ``began`` tells when the work did that it ended."""
         said = str(error) or type(error).__name__
         if isinstance(error, _FENCED):
             return FencedError(f"another worker owns the partition now ({type(error).__name__})")
@@ -190,7 +192,8 @@ class Connections:
         if isinstance(error, errors.OffsetOutOfRangeError):
             return OffsetOutOfRangeError(f"{doing}: {said}")
         if _is_transient(error):
-            self._failed(said)
+            if began is None or began >= self._answered_at:  # else others were answered meanwhile
+                self._failed(said)
             return LogUnavailableError(f"no broker at {self.servers} could be reached while {doing}: {said}")
         return LogError(f"{doing} at {self.servers} failed: {said}")
 
@@ -211,6 +214,7 @@ class Connections:
 
     def answered(self) -> None:
         """Note that the brokers answer."""
+        self._answered_at = time.monotonic()
         if self._away_since is not None:
             away_s, self._away_since = time.monotonic() - self._away_since, None
             _logger.warning("the brokers at %s answer again, after %.1f s", self.servers, away_s)
