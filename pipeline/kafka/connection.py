@@ -26,6 +26,7 @@ from pipeline.errors import (
     UnknownTopicError,
 )
 from pipeline.kafka.settings import KafkaSettings
+from pipeline.log.names import unknown_topic
 
 _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
@@ -106,30 +107,34 @@ class Connections:
         """Note that a topic exists: should a broker not know it for a moment, it is waited for."""
         self._seen.add(topic)
 
-    async def known_topic(self, client: AIOKafkaClient, topic: str) -> set[int]:
-        """The partitions of a topic; one that was made a moment ago is waited for.
+    async def known_topic(self, client: AIOKafkaClient, topic: str, *, partition: int | None = None) -> set[int]:
+        """The partitions of a topic; one that was made a moment ago is waited for, a ``partition`` asked for again.
 
-        So is one that was there before: a broker that has just been started answers before it knows all of its topics.
+        So is for long one that was there before: a broker that has just been started answers before it knows all of
+        its topics.
 
         Raises:
             UnknownTopicError: If there is no such topic.
             LogUnavailableError: If no broker tells.
         """
         patience_s = self.settings.request_timeout_ms / 1000 if topic in self._seen else _PATIENCE_S
-        deadline = time.monotonic() + patience_s
+        deadline, asking = time.monotonic() + patience_s, True
         with self.translated(f"looking for topic {topic!r}"):
             is_told = await client.add_topic(topic)
             while True:
                 partitions: set[int] | None = client.cluster.partitions_for_topic(topic)
-                if partitions:
+                if partitions and (partition is None or partition in partitions or not asking):
                     self.expect(topic)
                     return partitions
                 if topic in client.cluster.unauthorized_topics:
                     raise errors.TopicAuthorizationFailedError(topic)
                 if time.monotonic() > deadline:
-                    raise UnknownTopicError(f"there is no topic {topic!r}") if is_told else errors.NodeNotReadyError
-                await asyncio.sleep(_RETRY_S)
-                is_told = await client.force_metadata_update()
+                    if not is_told:
+                        raise errors.NodeNotReadyError("it does not tell its topics")
+                    known = (await client.fetch_all_metadata()).topics()
+                    raise unknown_topic(topic, (name for name in known if name[:2] != "__"))
+                await asyncio.sleep(0 if asking else _RETRY_S)
+                is_told, asking = await client.force_metadata_update(), False
 
     async def _cause(self) -> Exception | None:
         """Why connecting failed: the library tells only its own log."""
@@ -191,6 +196,8 @@ class Connections:
             return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
         if isinstance(error, errors.OffsetOutOfRangeError):
             return OffsetOutOfRangeError(f"{doing}: {said}")
+        if isinstance(error, errors.UnknownError):
+            said = "for a reason that the client does not know; a compacted topic takes no record without a key"
         if _is_transient(error):
             if began is None or began >= self._answered_at:  # else others were answered meanwhile
                 self._failed(said)

@@ -14,6 +14,7 @@ from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
 from pipeline.kafka.batches import chunk_of_batches
 from pipeline.kafka.connection import Connections
+from pipeline.log.names import unknown_partition
 
 READ_COMMITTED: Final = 1
 _MOST_BYTES: Final = 50 << 20  # of one answer
@@ -63,6 +64,7 @@ class Fetcher:
         deadline = asyncio.get_running_loop().time() + wait_ms / 1000
         with self._connections.translated("fetching"):
             client = await self._ready({source.topic for source in positions})
+            self._check(client, positions)
             chunks: list[Chunk] = []
             self._cramped.clear()
             while True:
@@ -94,6 +96,12 @@ class Fetcher:
             await asyncio.gather(*(self._connections.known_topic(self._client, topic) for topic in missing))
             self._topics |= missing
         return self._client
+
+    def _check(self, client: AIOKafkaClient, positions: Positions) -> None:
+        for topic, partition in positions:
+            partitions = client.cluster.partitions_for_topic(topic)
+            if partitions and partition not in partitions:
+                raise unknown_partition(topic, partition, len(partitions))
 
     def _ask(self, client: AIOKafkaClient, positions: Positions, max_bytes: int, wait_ms: int) -> None:
         for node, wanted in _by_leader(client, positions).items():

@@ -11,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, Outgoing, TopicPartition
-from pipeline.errors import UnknownTopicError
 from pipeline.kafka import groups
 from pipeline.kafka.connection import Connections
 from pipeline.kafka.fetching import Fetcher
@@ -76,7 +75,8 @@ class KafkaLog:
         """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
         with self._connections.translated(f"looking at topic {topic!r}"):
             reader = await self._reader()
-            known = [KafkaPartition(topic, number) for number in await self._numbers(reader, topic)]
+            numbers = await self._connections.known_topic(reader._client, topic)  # noqa: SLF001 - else it would subscribe
+            known = [KafkaPartition(topic, number) for number in numbers]
             starts, ends = await asyncio.gather(reader.beginning_offsets(known), reader.end_offsets(known))
             self._connections.answered()
             return {each.partition: PartitionInfo(starts[each], ends[each], 0) for each in sorted(known)}
@@ -85,7 +85,7 @@ class KafkaLog:
         """See ``Log.offset_at``."""
         with self._connections.translated(f"looking at {source}"):
             reader, wanted = await self._reader(), KafkaPartition(*source)
-            await self._numbers(reader, source.topic)
+            await self._connections.known_topic(reader._client, source.topic)  # noqa: SLF001 - as above
             found = (await reader.offsets_for_times({wanted: max(time_ms, 0)}))[wanted]
             return int((await reader.end_offsets([wanted]))[wanted] if found is None else found.offset)
 
@@ -174,13 +174,6 @@ class KafkaLog:
                 await self._connections.start(reader)
                 self._bounds = reader
         return self._bounds
-
-    async def _numbers(self, reader: AIOKafkaConsumer, topic: str) -> set[int]:
-        try:
-            return await self._connections.known_topic(reader._client, topic)  # noqa: SLF001 - else it would subscribe
-        except UnknownTopicError as error:
-            known = await self.topics()
-            raise UnknownTopicError(f"{error}; there are {', '.join(known) or 'none'}") from None
 
     @asynccontextmanager
     async def _fetcher(self) -> AsyncIterator[Fetcher]:

@@ -18,7 +18,9 @@ from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
 _RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
-_EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one kept the processor busy
+_EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
+MANY_AT_ONCE = 2_000
+"""A fetch that finds so many records of a partition works off a backlog."""
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 _BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
@@ -49,6 +51,7 @@ class Keeper:
         self.units: dict[TopicPartition, Unit] = {}
         self.suspects = Suspects()
         self.progress = asyncio.Event()  # a unit was opened or has become free
+        self.spent_s = 0.0  # time that processing chunks has taken so far
         self.on_lost = on_lost
         self._sinks = sinks
         self._build = build
@@ -215,7 +218,7 @@ class Keeper:
         await asyncio.gather(*(self.commit_unit(unit) for unit in list(self.units.values())))
 
     def commit_soon(self) -> None:
-        """Commit early, but spend no more than a tenth of the time with it."""
+        """Commit early, but spend no more than a quarter of the time with it."""
         if self._early is None or self._early.done():
             self._early = self._spawn(self._commit_early())
 
@@ -224,18 +227,18 @@ class Keeper:
         while self._urgent():
             await asyncio.sleep(self._early_at - loop.time())
             units = self._urgent()
-            await asyncio.gather(*map(self.commit_unit, units))
-            share = _EARLY_SHARE if any(unit.caught_up for unit in self.units.values()) else _BACKLOG_SHARE
+            await asyncio.gather(*(self.commit_unit(unit, early=True) for unit in units))
+            share = _BACKLOG_SHARE if all(unit.is_behind for unit in self.units.values()) else _EARLY_SHARE
             self._early_at = loop.time() + share * sum(unit.commit_cost_s for unit in units)
 
     def _urgent(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.is_urgent]
 
-    async def commit_unit(self, unit: Unit) -> None:
-        """Commit what waits in one unit."""
+    async def commit_unit(self, unit: Unit, *, early: bool = False) -> None:
+        """Commit what waits in one unit; early ones leave its state for later where that is exact."""
         async with self._locks[unit.source]:
             try:
-                if await unit.commit():
+                if await unit.commit(early=early):
                     self.suspects.passed(unit.source, unit.committed)
             except Exception as error:  # noqa: BLE001 - the outcome is unknown whatever was raised
                 self.lost(unit, error)
@@ -256,11 +259,12 @@ class Keeper:
 
     def fed(self, asked: Iterable[TopicPartition], chunks: Iterable[Chunk]) -> None:
         """Note for which of the units asked for there was nothing."""
-        found = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
+        found = {TopicPartition(chunk.topic, chunk.partition): len(chunk) for chunk in chunks}
         for source in asked:
             unit = self.units.get(source)
             if unit is not None:
                 unit.caught_up = source not in found
+                unit.is_behind = found.get(source, 0) >= MANY_AT_ONCE
 
 
 def _listed(partitions: Iterable[tuple[TopicPartition, str]]) -> str:
