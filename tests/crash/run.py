@@ -71,7 +71,7 @@ async def run(options: Options) -> Report:
         file.write_text(toml(app=app, log=url, partitions=options.partitions))
         config = load_config(file, {})
         fleet = stack.enter_context(Fleet(folder))
-        log = open_log(config.log)
+        log = open_log(config.log, kafka=config.kafka)
         try:
             return await _run(options, config, log, fleet)
         finally:
