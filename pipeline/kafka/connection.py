@@ -155,6 +155,8 @@ class Connections:
             return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
         if isinstance(error, errors.OffsetOutOfRangeError):
             return OffsetOutOfRangeError(f"{doing}: {said}")
+        if isinstance(error, errors.UnknownError):
+            said = "for a reason that the client does not know; a compacted topic takes no record without a key"
         if _is_transient(error):
             self._failed(said)
             return LogUnavailableError(f"no broker at {self.servers} could be reached while {doing}: {said}")

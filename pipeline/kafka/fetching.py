@@ -11,9 +11,10 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, TopicPartition
-from pipeline.errors import OffsetOutOfRangeError, UnknownTopicError
+from pipeline.errors import OffsetOutOfRangeError
 from pipeline.kafka.batches import chunk_of_batches
 from pipeline.kafka.connection import Connections
+from pipeline.log.names import unknown_partition, unknown_topic
 
 READ_COMMITTED: Final = 1
 _MOST_BYTES: Final = 50 << 20  # of one answer
@@ -63,6 +64,7 @@ class Fetcher:
         deadline = asyncio.get_running_loop().time() + wait_ms / 1000
         with self._connections.translated("fetching"):
             client = await self._ready({source.topic for source in positions})
+            self._check(client, positions)
             chunks: list[Chunk] = []
             self._cramped.clear()
             while True:
@@ -94,6 +96,12 @@ class Fetcher:
             await asyncio.gather(*(known_topic(self._client, topic) for topic in missing))
             self._topics |= missing
         return self._client
+
+    def _check(self, client: AIOKafkaClient, positions: Positions) -> None:
+        for topic, partition in positions:
+            partitions = client.cluster.partitions_for_topic(topic)
+            if partitions and partition not in partitions:
+                raise unknown_partition(topic, partition, len(partitions))
 
     def _ask(self, client: AIOKafkaClient, positions: Positions, max_bytes: int, wait_ms: int) -> None:
         for node, wanted in _by_leader(client, positions).items():
@@ -179,6 +187,8 @@ async def known_topic(client: AIOKafkaClient, topic: str, *, patience_s: float =
         if topic in client.cluster.unauthorized_topics:
             raise errors.TopicAuthorizationFailedError(topic)
         if asyncio.get_running_loop().time() > deadline:
-            raise UnknownTopicError(f"there is no topic {topic!r}")
+            raise unknown_topic(
+                topic, (name for name in (await client.fetch_all_metadata()).topics() if name[:2] != "__")
+            )
         await client.force_metadata_update()
         await asyncio.sleep(_BACK_OFF_S)

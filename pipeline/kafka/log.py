@@ -11,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, Outgoing, TopicPartition
-from pipeline.errors import UnknownTopicError
 from pipeline.kafka import groups
 from pipeline.kafka.connection import Connections
 from pipeline.kafka.fetching import Fetcher
@@ -20,6 +19,7 @@ from pipeline.kafka.settings import KafkaSettings
 from pipeline.kafka.topics import Difference, Topics
 from pipeline.kafka.transactions import Producers
 from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
+from pipeline.log.names import unknown_topic
 
 T = TypeVar("T")
 _PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
@@ -185,7 +185,7 @@ class KafkaLog:
         if not numbers:
             known = await self.topics()
             if topic not in known:
-                raise UnknownTopicError(f"there is no topic {topic!r}; there are {', '.join(known) or 'none'}")
+                raise unknown_topic(topic, known)
             await reader._client.force_metadata_update()  # noqa: SLF001 - it was made a moment ago
             numbers = reader.partitions_for_topic(topic)
         return numbers or set()

@@ -12,6 +12,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from agents.events import Headers, Outgoing, Records
 from pipeline.errors import UsageError
+from pipeline.kafka.fetching import known_topic
+from pipeline.log.names import unknown_partition
 from pipeline.log.partitioner import partition_column
 
 BATCH_BYTES: Final = 900_000
@@ -38,15 +40,17 @@ class Sending:
         """Put records into batches.
 
         Raises:
-            UsageError: If a record has neither a key nor a value.
+            UnknownTopicError: If there is no such topic or partition.
+            UsageError: If columns differ in length.
         """
         topic, partition, records = outgoing
+        partitions = len(await known_topic(self._producer.client, topic))
+        _check(outgoing, partitions)
         if not len(records):
             return
         if partition is not None:
             self._fill((topic, partition), records, range(len(records)))
             return
-        partitions = len(await self._producer.partitions_for(topic))
         keys = records.keys or [None] * len(records)
         chosen = partition_column(keys, partitions, self._turn % partitions)
         order = np.argsort(chosen, kind="stable")
@@ -66,15 +70,21 @@ class Sending:
     def _fill(self, target: tuple[str, int], records: Records, rows: Any) -> None:
         batches = self._batches[target]
         for stamp, key, value, headers in _rows(records, rows, self._now_ms):
-            if key is None and value is None:
-                raise UsageError(
-                    f"a record for {target[0]}/{target[1]} has neither a key nor a value; Kafka takes none"
-                )
             if batches and batches[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is not None:
                 continue
             batches.append(self._producer.create_batch())
             if batches[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is None:
                 raise MessageSizeTooLargeError(f"a record for {target[0]}/{target[1]} fits into no batch")
+
+
+def _check(outgoing: Outgoing, partitions: int) -> None:
+    topic, partition, records = outgoing
+    if partition is not None and not 0 <= partition < partitions:
+        raise unknown_partition(topic, partition, partitions)
+    columns = {"keys": records.keys, "timestamps": records.timestamps_ms, "headers": records.headers}
+    for name, column in columns.items():
+        if column is not None and len(column) != len(records):
+            raise UsageError(f"records for {topic!r} have {len(records)} values but {len(column)} {name}")
 
 
 def _rows(

@@ -1,5 +1,6 @@
 """Topics of a cluster: made with the right settings, compared with what was asked for, mended."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
@@ -11,11 +12,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.api import TopicSpec
+from pipeline.log.names import validate
 
 MESSAGE_BYTES: Final = 16 << 20
 """Largest batch that topics made here take: a slab of a wide table is larger than the default of 1 MiB."""
 _SET_ON_TOPIC: Final = 1  # where a setting comes from, in the answer of a broker
 _REFRESH_S: Final = 30.0
+_APPEARS_S: Final = 5.0
 _INTERNAL: Final = "__"
 _REPLICATION: Final = "default.replication.factor"
 
@@ -78,9 +81,11 @@ class Topics:
         """Make a topic, or make sure that the one there is has its partitions and cleanup.
 
         Raises:
+            UsageError: If the name or a setting is not allowed.
             TopicMismatchError: If it has others.
             LogError: If the brokers refuse.
         """
+        validate(spec)
         counts = await self._partitions(admin)
         if spec.name not in counts:
             new = NewTopic(
@@ -93,6 +98,7 @@ class Topics:
             ((_, code, *said),) = response.topic_errors
             error = errors.for_code(code)
             if error is errors.NoError:
+                await self._appeared(admin, spec.name)
                 return
             if error is not errors.TopicAlreadyExistsError:
                 reason = (said[0] if said else None) or error.__name__
@@ -154,6 +160,12 @@ class Topics:
             for code, _, _, name, entries in response.resources
             if code == 0
         }
+
+    async def _appeared(self, admin: AIOKafkaAdminClient, name: str) -> None:
+        """Wait for a new topic to be known to the brokers that clients ask."""
+        deadline = time.monotonic() + _APPEARS_S
+        while name not in await self._partitions(admin) and time.monotonic() < deadline:  # noqa: ASYNC110 - brokers don't tell
+            await asyncio.sleep(0.02)
 
     async def _replication(self, admin: AIOKafkaAdminClient) -> int:
         """Replicas of a new topic; the library's version of the request can't leave the number to the brokers."""

@@ -46,6 +46,7 @@ class Producers:
         self._owned: dict[Fence, AIOKafkaProducer] = {}
         self._plain: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._appending = asyncio.Lock()
         self._turns = itertools.count(os.getpid())
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -97,7 +98,8 @@ class Producers:
         with self._connections.translated("appending"):
             producer = await self._plain_producer()
             try:
-                async with asyncio.timeout(self._patience_s):
+                # One at a time: the library's own queue for a partition gives up early when many wait in it.
+                async with self._appending, asyncio.timeout(self._patience_s):
                     await self._send(producer, outgoing)
             except (KafkaError, TimeoutError):
                 self._plain = None  # after a failure its sequence numbers are in doubt

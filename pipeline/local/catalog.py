@@ -1,15 +1,14 @@
 """Which topics a local log has, and the row of each of their partitions."""
 
-import difflib
-import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from agents.events import TopicPartition
-from pipeline.errors import TopicMismatchError, UnknownTopicError, UsageError
+from pipeline.errors import TopicMismatchError
 from pipeline.log.api import TopicSpec
+from pipeline.log.names import unknown_partition, unknown_topic, validate
 
 Cleanup = Literal["delete", "compact"]
 
@@ -18,7 +17,6 @@ _SELECT = (
     " JOIN partitions ON partitions.topic = topics.id"
 )
 _ORDER = " ORDER BY name, partition"
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,7 @@ class Topic:
             UnknownTopicError: If there is no such partition.
         """
         if not 0 <= partition < len(self.rows):
-            raise UnknownTopicError(
-                f"topic {self.spec.name!r} has no partition {partition}: it has 0 to {len(self.rows) - 1}"
-            )
+            raise unknown_partition(self.spec.name, partition, len(self.rows))
         return self.rows[partition]
 
 
@@ -56,7 +52,7 @@ class Catalog:
         """
         topic = self._find(name)
         if topic is None:
-            raise UnknownTopicError(_unknown(name, sorted(self.all())))
+            raise unknown_topic(name, self.all())
         return topic
 
     def row(self, source: TopicPartition) -> int:
@@ -103,26 +99,6 @@ class Catalog:
         return self._topics.get(name)
 
 
-def validate(spec: TopicSpec) -> None:
-    """Refuse what Kafka would refuse.
-
-    Raises:
-        UsageError: If the name or a setting is not allowed.
-    """
-    if not _NAME.fullmatch(spec.name) or spec.name in {".", ".."}:
-        raise UsageError(
-            f"{spec.name!r} is no topic name: 1 to 249 letters, digits, '.', '_' and '-' are allowed, "
-            "but neither '.' nor '..'"
-        )
-    if spec.partitions < 1:
-        raise UsageError(f"topic {spec.name!r} needs at least 1 partition, got {spec.partitions}")
-    if spec.cleanup not in {"delete", "compact"}:
-        raise UsageError(f"cleanup of topic {spec.name!r} is 'delete' or 'compact', got {spec.cleanup!r}")
-    for name, value in (("retention_ms", spec.retention_ms), ("retention_bytes", spec.retention_bytes)):
-        if value is not None and value < 0:
-            raise UsageError(f"{name} of topic {spec.name!r} can't be negative, got {value}; None keeps everything")
-
-
 def _topics(rows: Iterable[tuple[str, Cleanup, int | None, int | None, int]]) -> dict[str, Topic]:
     partitions: dict[tuple[str, Cleanup, int | None, int | None], list[int]] = {}
     for name, cleanup, retention_ms, retention_bytes, row in rows:
@@ -140,12 +116,3 @@ def _topics(rows: Iterable[tuple[str, Cleanup, int | None, int | None, int]]) ->
         )
         for (name, cleanup, retention_ms, retention_bytes), ids in partitions.items()
     }
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    if not known:
-        return f"there is no topic {name!r}: the log has no topics yet"
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-    return f"there is no topic {name!r}: {hint}The log has {shown}"
