@@ -64,7 +64,7 @@ class Fetcher:
         deadline = asyncio.get_running_loop().time() + wait_ms / 1000
         with self._connections.translated("fetching"):
             client = await self._ready({source.topic for source in positions})
-            self._check(client, positions)
+            await self._check(client, positions)
             chunks: list[Chunk] = []
             self._cramped.clear()
             while True:
@@ -97,11 +97,13 @@ class Fetcher:
             self._topics |= missing
         return self._client
 
-    def _check(self, client: AIOKafkaClient, positions: Positions) -> None:
+    async def _check(self, client: AIOKafkaClient, positions: Positions) -> None:
         for topic, partition in positions:
             partitions = client.cluster.partitions_for_topic(topic)
             if partitions and partition not in partitions:
-                raise unknown_partition(topic, partition, len(partitions))
+                partitions = await self._connections.known_topic(client, topic, partition=partition)
+                if partition not in partitions:
+                    raise unknown_partition(topic, partition, len(partitions))
 
     def _ask(self, client: AIOKafkaClient, positions: Positions, max_bytes: int, wait_ms: int) -> None:
         for node, wanted in _by_leader(client, positions).items():

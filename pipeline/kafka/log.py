@@ -16,9 +16,9 @@ from pipeline.kafka.connection import Connections
 from pipeline.kafka.fetching import Fetcher
 from pipeline.kafka.membership import GroupMembership
 from pipeline.kafka.settings import KafkaSettings
-from pipeline.kafka.topics import Difference, Topics
+from pipeline.kafka.topics import Topics
 from pipeline.kafka.transactions import Producers
-from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
+from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, PartitionInfo, TopicSpec
 
 T = TypeVar("T")
 _PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
@@ -55,21 +55,23 @@ class KafkaLog:
         """See ``Log.topics``; the brokers' own are left out."""
         return await self._administer(self._topics.all, "listing topics")
 
+    async def copies(self) -> dict[str, Copies]:
+        """See ``Log.copies``."""
+        return await self._administer(self._topics.copies, "describing topics")
+
     async def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
-        """Settings of topics that are not as wanted."""
+        """See ``Log.differences``."""
         return await self._administer(lambda admin: self._topics.differences(admin, specs), "describing topics")
 
-    async def mend(self, specs: Collection[TopicSpec]) -> None:
-        """Make topics as wanted.
-
-        Raises:
-            TopicMismatchError: If a topic has more partitions than wanted.
-        """
-        await self._administer(lambda admin: self._topics.mend(admin, specs), "mending topics")
+    async def mend(self, spec: TopicSpec, differences: Collection[Difference]) -> None:
+        """See ``Log.mend``."""
+        await self._administer(
+            lambda admin: self._topics.mend(admin, spec, differences), f"mending topic {spec.name!r}"
+        )
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic and everything in it; nothing happens if there is none."""
-        await self._administer(lambda admin: admin.delete_topics([name]), f"deleting topic {name!r}")
+        """See ``Log.delete_topic``."""
+        await self._administer(lambda admin: self._topics.delete(admin, name), f"deleting topic {name!r}")
 
     async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
         """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
@@ -136,6 +138,14 @@ class KafkaLog:
     async def leases(self, group: str) -> list[Lease]:
         """See ``Log.leases``; the coordinator lists the living only, so none expires."""
         return await self._administer(lambda admin: groups.leases(admin, group), f"describing group {group}")
+
+    async def members(self, group: str) -> list[str]:
+        """See ``Log.members``."""
+        return await self._administer(lambda admin: groups.members(admin, group), f"describing group {group}")
+
+    async def delete_group(self, group: str) -> None:
+        """See ``Log.delete_group``."""
+        await self._administer(lambda admin: groups.delete(admin, group), f"deleting group {group}")
 
     def join(self, group: str, member: str, *, ttl_ms: int) -> GroupMembership:
         """See ``Log.join``."""

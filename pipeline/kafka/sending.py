@@ -46,7 +46,7 @@ class Sending:
             UsageError: If columns differ in length.
         """
         topic, partition, records = outgoing
-        partitions = len(await self._connections.known_topic(self._producer.client, topic))
+        partitions = len(await self._connections.known_topic(self._producer.client, topic, partition=partition))
         _check(outgoing, partitions)
         if not len(records):
             return

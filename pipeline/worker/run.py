@@ -6,6 +6,7 @@
 2    the configuration or a user's module can't be used
 3    the event log can't be opened, read or written
 4    nothing can be done: every owned partition is stopped (with ``until_idle``: any); the log says why
+75   a partition does not move, also after it was opened again: start the worker again
 130  a second Ctrl-C or SIGTERM: ended on the spot, what was not committed is done again by the next owner
 ==== ==================================================================================================
 """
@@ -41,7 +42,7 @@ def run_worker(
     *,
     until_idle: bool = False,
     name: str | None = None,
-    ttl_ms: int = DEFAULT_TTL_MS,
+    ttl_ms: int | None = None,
     modules: Sequence[str] = (),
 ) -> int:
     """Run a worker until a signal or the end of its work; messages go to standard error.
@@ -50,7 +51,7 @@ def run_worker(
         config: The application.
         until_idle: End when everything owned has been processed.
         name: Of this worker, for people.
-        ttl_ms: How long after its last sign of life the worker is replaced.
+        ttl_ms: How long after its last sign of life the worker is replaced; ``None`` takes what the configuration says.
         modules: Python modules with more agents; ``register(app)`` of each is called before the start.
 
     Returns:
@@ -59,8 +60,8 @@ def run_worker(
     _log_to_stderr()
     _collect_rarely()
     try:
-        log = open_log(config.log)
-        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms, modules))
+        log = open_log(config.log, kafka=config.kafka)
+        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms or _ttl_ms(config), modules))
     except StreamgaugeError as error:
         _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return error.exit_code
@@ -79,6 +80,10 @@ async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest:
             return await serve(app, stop, until_idle=until_idle)
     finally:
         await log.close()
+
+
+def _ttl_ms(config: AppConfig) -> int:
+    return config.kafka.session_ms if config.log.startswith("kafka://") else DEFAULT_TTL_MS
 
 
 def load_modules(app: LogApp, modules: Sequence[str]) -> None:

@@ -71,9 +71,7 @@ class KafkaSetting:
     def worker(self, fleet: Fleet, number: int) -> Child:
         """A worker as users start it."""
         name = f"w{number + 1}"
-        if number not in STATIC:
-            return fleet.worker(name, str(self._file))
-        return fleet.python(name, "tests.crash.kafka.launch", name, "worker", "-c", str(self._file), "--name", name)
+        return fleet.worker(name, str(self._file), *(("--instance", name) if number in STATIC else ()))
 
     def last(self, fleet: Fleet) -> Child:
         """The same, until everything has been processed."""

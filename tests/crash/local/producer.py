@@ -54,7 +54,7 @@ async def main(arguments: argparse.Namespace) -> None:
             start_ms=time.time_ns() // 1_000_000,
         )
     )
-    log = open_log(config.log)
+    log = open_log(config.log, kafka=config.kafka)
     try:
         await produce(log, source, arguments.seconds)
     finally:

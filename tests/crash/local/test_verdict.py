@@ -25,7 +25,7 @@ _WRONG = ("lost", "repeated", "unexpected", "wrong_totals", "wrong_state", "wron
 
 @contextlib.asynccontextmanager
 async def opened(config):
-    log = open_log(config.log)
+    log = open_log(config.log, kafka=config.kafka)
     try:
         yield log
     finally:
