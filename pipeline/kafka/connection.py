@@ -192,7 +192,7 @@ class Connections:
             return FencedError(f"another worker owns the partition now ({type(error).__name__})")
         if isinstance(error, _REFUSED):
             return LogAccessError(f"the brokers at {self.servers} refuse {doing}: {said}; {self._advice(error)}")
-        if isinstance(error, errors.UnknownTopicOrPartitionError):
+        if isinstance(error, errors.UnknownTopicOrPartitionError) and self._away_since is None:
             return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
         if isinstance(error, errors.OffsetOutOfRangeError):
             return OffsetOutOfRangeError(f"{doing}: {said}")

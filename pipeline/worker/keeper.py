@@ -167,7 +167,8 @@ class Keeper:
         unit.end(error)
         pause_ms = 0
         if isinstance(error, FencedError):
-            _logger.log(logging.DEBUG if unit.is_leaving else logging.WARNING, "%s is lost: %s", unit.source, error)
+            # Also where a rebalance has come to the next owner first, so no warning.
+            _logger.log(logging.DEBUG if unit.is_leaving else logging.INFO, "%s is lost: %s", unit.source, error)
         elif isinstance(error, LogUnavailableError):  # the log has said so itself, once for all partitions
             pause_ms = _AWAY_MS
             _logger.debug("%s waits for the log: %s", unit.source, error)

@@ -121,6 +121,7 @@ class Drill:
         await self._broker.kill()
         await asyncio.sleep(outage.away_s)
         await self._broker.start()
+        self._pauses.fault("broker-back")
 
     def _revive(self, worker: int) -> None:
         if self._workers[worker].code is not None:

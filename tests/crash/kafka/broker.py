@@ -3,6 +3,18 @@
 import asyncio
 
 from tests.broker.cluster import Cluster
+from tests.broker.errors import KafkaUnavailableError
+from tests.broker.jars import default_version, jars
+from tests.broker.java import java_command
+
+
+def why_not() -> str | None:
+    """Why no broker can be started here; ``None`` if one can."""
+    try:
+        java_command(jars(default_version()), "kafka.Kafka")
+    except KafkaUnavailableError as error:
+        return str(error)
+    return None
 
 
 class OneNode:

@@ -8,7 +8,7 @@
              └─ n=4 ─┘ └2┘ └2┘     alert where the rank within a group reaches MANY
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -63,16 +63,22 @@ class Source:
             late += int((times < np.maximum.accumulate(times) - ACCOUNT_GRACE_MS).sum())
         return late
 
-    def windows(self) -> Iterator[tuple[Window, dict[str, int]]]:
-        """Totals of each key and window of both tables."""
-        for table, name, letter, size_ms in (
-            ("by_account", "account", "a", ACCOUNT_MS),
-            ("by_merchant", "merchant", "m", MERCHANT_MS),
-        ):
-            keys, starts, first, count = self._groups(name, size_ms)[1:]
-            spent = np.add.reduceat(self.columns["cents"][self._groups(name, size_ms)[0]], first)
-            for key, start_ms, n, cents in zip(keys, starts, count, spent.tolist(), strict=True):
-                yield (table, f"{letter}{key}", start_ms), {"n": n, "spent": cents}
+    def without(self, places: Collection[tuple[int, int]]) -> "Source":
+        """The source without the records at these partitions and offsets."""
+        gone = np.array(sorted(places), np.int64).reshape(-1, 2)
+        kept = np.ones(len(self), bool)
+        for partition in np.unique(gone[:, 0]):
+            is_gone = np.isin(self.columns["offset"], gone[gone[:, 0] == partition, 1])
+            kept &= ~(is_gone & (self.columns["partition"] == partition))
+        return Source({name: column[kept] for name, column in self.columns.items()})
+
+    def windows(self, table: str) -> Iterator[tuple[Window, dict[str, int]]]:
+        """Totals of each key and window of a table."""
+        name, size_ms = {"by_account": ("account", ACCOUNT_MS), "by_merchant": ("merchant", MERCHANT_MS)}[table]
+        order, keys, starts, first, count = self._groups(name, size_ms)
+        spent = np.add.reduceat(self.columns["cents"][order], first).tolist() if len(first) else []
+        for key, start_ms, n, cents in zip(keys, starts, count, spent, strict=True):
+            yield (table, f"{name[0]}{key}", start_ms), {"n": n, "spent": cents}
 
     def alerts(self, version: str, topic: str) -> Iterator[tuple[AlertKey, dict[str, Any]]]:
         """Each alert of the rule ``busy``, whose version is given, and its facts."""
