@@ -83,7 +83,7 @@ def produce_lines(config: AppConfig, topic: str, lines: BinaryIO, key_field: str
         UnknownTopicError: If there is no such topic.
     """
     key_of = _key_reader(_key_field(config, topic) if key_field is None else key_field)
-    log = open_log(config.log)
+    log = open_log(config.log, kafka=config.kafka)
     with asyncio.Runner() as runner:
         try:
             runner.run(ensure_topic(config, log, topic))

@@ -38,7 +38,7 @@ def read_config(file: Path | None) -> AppConfig:
 @contextlib.asynccontextmanager
 async def opened(config: AppConfig, *, create: bool = False) -> AsyncIterator[Log]:
     """The event log of ``config``; commands that only read do not create it."""
-    log = open_log(config.log, create=create)
+    log = open_log(config.log, create=create, kafka=config.kafka)
     try:
         yield log
     finally:

@@ -2,7 +2,7 @@
 
 ``STREAMGAUGE_APP__LOG=local://var/x.db`` sets ``log`` of ``[app]``, ``STREAMGAUGE_RULES__RAPID_LARGE__SEVERITY=low``
 sets ``severity`` of ``[rules.rapid-large]``. A value is read as TOML where it is TOML, else as text. ``${NAME}`` in any
-text of the file stands for the variable ``NAME``.
+text of the file stands for the variable ``NAME``. Values of keys that hold secrets (``SECRET_KEYS``) are always text.
 """
 
 import os
@@ -15,8 +15,10 @@ from agents.expression import closest, listed
 from pipeline.config.document import KeyPath
 
 PREFIX = "STREAMGAUGE_"
+SECRET_KEYS = frozenset({"password", "key_password", "oauth_token", "oauth_client_secret"})
+"""Keys whose values only the environment may give, and nobody may see."""
 
-_SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Environment:
@@ -26,6 +28,13 @@ class Environment:
         values: Of the file; changed in place.
         sections: Known sections; those that are ``True`` hold named tables.
         environ: The variables; ``None`` takes the process's own.
+
+    Attributes:
+        variables: Where a variable set a value, and its name.
+        filled: Where a text holds the values of variables.
+        secrets: Values that messages must not show, by the name of their variable.
+        unknown: Variables that set nothing, and why.
+        missing: Where a text names a variable that is not set.
     """
 
     def __init__(
@@ -34,6 +43,7 @@ class Environment:
         self._environ = os.environ if environ is None else environ
         self._sections = sections
         self.variables: dict[KeyPath, str] = {}
+        self.filled: set[KeyPath] = set()
         self.secrets: dict[str, str] = {}
         self.unknown: list[tuple[str, str]] = []
         self.missing: list[tuple[KeyPath, str]] = []
@@ -65,8 +75,14 @@ class Environment:
             path = (section, given[parts[1]])
             target = target[given[parts[1]]]
         if isinstance(target, dict):
-            target[parts[-1]] = _parse(self._environ[name])
-            self.variables[*path, parts[-1]] = name
+            self._set(target, (*path, parts[-1]), name)
+
+    def _set(self, target: dict[str, Any], path: KeyPath, name: str) -> None:
+        value, key = self._environ[name], str(path[-1])
+        if key in SECRET_KEYS:
+            self.secrets[name] = value
+        target[key] = value if key in SECRET_KEYS else _parse(value)
+        self.variables[path] = name
 
     def _expand(self, path: KeyPath, value: Any) -> Any:
         if isinstance(value, dict):
@@ -78,13 +94,14 @@ class Environment:
 
         def secret(match: re.Match[str]) -> str:
             name = match[1]
+            self.filled.add(path)
             if name not in self._environ:
                 self.missing.append((path, name))
                 return match[0]
             self.secrets[name] = self._environ[name]
             return self._environ[name]
 
-        return _SECRET.sub(secret, value)
+        return _REFERENCE.sub(secret, value)
 
 
 def _parse(text: str) -> Any:

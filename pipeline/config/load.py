@@ -9,6 +9,7 @@ from agents.expression import closest, listed
 from pipeline.config.detectors import read_detectors
 from pipeline.config.document import Document
 from pipeline.config.environment import Environment
+from pipeline.config.kafka import read_kafka
 from pipeline.config.model import AppConfig
 from pipeline.config.report import Report, show
 from pipeline.config.rules import read_rules
@@ -17,7 +18,15 @@ from pipeline.config.streams import read_streams, read_topic
 from pipeline.config.tables import read_tables
 from pipeline.errors import ConfigError
 
-_SECTIONS: Final = {"app": False, "web": False, "streams": True, "tables": True, "rules": True, "detectors": True}
+_SECTIONS: Final = {
+    "app": False,
+    "kafka": False,
+    "web": False,
+    "streams": True,
+    "tables": True,
+    "rules": True,
+    "detectors": True,
+}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -60,7 +69,7 @@ def _read(path: Path, environ: Mapping[str, str] | None) -> tuple[AppConfig | No
     if document.mistakes:
         return None, [f"{path}:{place.line}:{place.column}: {message}" for place, message in document.mistakes]
     environment = Environment(document.values, _SECTIONS, environ)
-    report = Report(str(path), document, environment.variables, environment.secrets)
+    report = Report(str(path), document, environment.variables, environment.secrets, environment.filled)
     for variable, message in environment.unknown:
         report.variable(variable, message)
     for where, variable in environment.missing:
@@ -90,6 +99,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     return AppConfig(
         name=name,
         log=log,
+        kafka=read_kafka(report, values),
         alerts_topic=alerts,
         commit_ms=app.duration("commit", 1_000) or 1_000,
         streams=streams,

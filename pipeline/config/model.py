@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
+from pipeline.kafka.settings import KafkaSettings
 from tables.spec import TableSpec
 
 
@@ -14,7 +15,8 @@ class AppConfig:
 
     Args:
         name: Of the application: consumer group and prefix of its own topics.
-        log: URL of the event log, ``local://PATH`` (relative to the working directory).
+        log: URL of the event log: ``local://PATH`` (relative to the working directory) or ``kafka://HOST:PORT,…``.
+        kafka: How to connect to Kafka, if the log is there.
         alerts_topic: Where alerts go.
         commit_ms: Longest time between commits; an alert asks for an earlier one.
         streams: By name.
@@ -29,6 +31,7 @@ class AppConfig:
 
     name: str
     log: str
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
     alerts_topic: str = "alerts"
     commit_ms: int = 1_000
     streams: Mapping[str, StreamSpec] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The mistakes of a configuration, each with its place, collected rather than raised one by one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from agents.expression import ExpressionError
@@ -18,21 +18,32 @@ class Report:
         document: Where things stand in it.
         variables: What came from the environment instead: path and variable.
         secrets: Values from the environment by name; what a message quotes of them is replaced by the name.
+        filled: Paths of texts that hold such values.
     """
 
     def __init__(
-        self, file: str, document: Document, variables: Mapping[KeyPath, str], secrets: Mapping[str, str]
+        self,
+        file: str,
+        document: Document,
+        variables: Mapping[KeyPath, str],
+        secrets: Mapping[str, str],
+        filled: Collection[KeyPath] = (),
     ) -> None:
         self._file = file
         self._document = document
         self._variables = variables
         self._secrets = secrets
+        self._filled = filled
         self._found: set[tuple[int, int, str]] = set()
 
     @property
     def lines(self) -> list[str]:
         """``FILE:LINE:COLUMN: message``, in the order of the file."""
         return [line for _, _, line in sorted(self._found)]
+
+    def is_from_environment(self, path: KeyPath) -> bool:
+        """Whether the value at ``path`` came from the environment, wholly or in part."""
+        return path in self._filled or any(path[:length] in self._variables for length in range(1, len(path) + 1))
 
     def value(self, path: KeyPath, message: str) -> None:
         """Note a mistake in the value at ``path``, or that something is missing there."""

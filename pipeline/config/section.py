@@ -47,6 +47,23 @@ class Section:
             return ""
         return str(value or "")
 
+    def secret(self, key: str) -> str | None:
+        """A text that only the environment may give; no message shows it. ``None`` if it is missing or wrong."""
+        if key not in self.values:
+            return None
+        value = self.values[key]
+        if not self.report.is_from_environment((*self.path, key)):
+            self.wrong(
+                key, f'{key} stands in the file for all to read; write {key} = "${{NAME}}" and set the variable NAME'
+            )
+        elif not isinstance(value, str):
+            self.wrong(key, f"{key} must be a text")
+        elif not value:
+            self.wrong(key, f"{key} is empty; set the variable that it is taken from")
+        else:
+            return value
+        return None
+
     def reference(self, key: str, known: Mapping[str, Any], what: str) -> str:
         """The name of something that is declared elsewhere; empty if it is not."""
         name = self.text(key)

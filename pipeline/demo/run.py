@@ -46,7 +46,7 @@ async def run_demo(settings: DemoSettings, output: Output, stop: asyncio.Event) 
     with _folder(settings.keep) as folder:
         environment = child_environment({"app.log": f"local://{folder / 'log.db'}"})
         config = load_config(settings.config, environment)
-        log = open_log(config.log)
+        log = open_log(config.log, kafka=config.kafka)
         try:
             await _make_topics(log, config)
             async with troupe(settings, environment, folder, stop) as players:

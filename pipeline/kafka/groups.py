@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
@@ -42,15 +43,34 @@ def _when(metadata: str | None) -> int:
 
 
 async def leases(admin: AIOKafkaAdminClient, group: str) -> list[Lease]:
-    """Who owns what now; nobody while the group rebalances."""
-    owned = []
+    """Who owns what now; nobody while the group rebalances, or if it uses a protocol that is not told here."""
+    return sorted(
+        Lease(source, member.client, 0, ALIVE_MS)
+        for member in await _members(admin, group)
+        for source in _assigned(member.assignment)
+    )
+
+
+async def members(admin: AIOKafkaAdminClient, group: str) -> list[str]:
+    """Names of the living members."""
+    return sorted(member.client for member in await _members(admin, group))
+
+
+class _Member(NamedTuple):
+    client: str
+    assignment: bytes
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> list[_Member]:
+    found = []
     for response in await admin.describe_consumer_groups([group]):
-        for code, _, _, _, _, members, *_ in response.groups:
-            if code:
-                continue
-            for _, client, _, _, assignment in members:
-                owned += [Lease(source, client, 0, ALIVE_MS) for source in _assigned(assignment)]
-    return sorted(owned)
+        for code, _, _, kind, _, described, *_ in response.groups:
+            error = errors.for_code(code)
+            if error not in (errors.NoError, errors.GroupIdNotFound):
+                raise error(f"group {group}")
+            is_ours = kind == ConsumerProtocol.PROTOCOL_TYPE  # what others call an assignment means something else
+            found += [_Member(client, assignment if is_ours else b"") for _, client, _, _, assignment in described]
+    return found
 
 
 def _assigned(assignment: bytes) -> list[TopicPartition]:
@@ -92,3 +112,19 @@ async def move(admin: AIOKafkaAdminClient, group: str, offsets: Mapping[TopicPar
                 raise LogError(f"group {group!r} has members: end them before its positions are moved")
             if error is not errors.NoError:
                 raise error(f"{topic}/{number} of group {group}")
+
+
+async def delete(admin: AIOKafkaAdminClient, group: str) -> None:
+    """Forget a group.
+
+    Raises:
+        LogError: If it has members, or the brokers refuse.
+    """
+    node = await admin.find_coordinator(group)
+    response = await admin._send_request(DeleteGroupsRequest([group]), node)  # noqa: SLF001 - the library doesn't offer it
+    for _, code in response.results:
+        error = errors.for_code(code)
+        if error is errors.NonEmptyGroup:
+            raise LogError(f"group {group!r} has members: end them before it is deleted")
+        if error not in (errors.NoError, errors.GroupIdNotFound):
+            raise error(f"group {group}")

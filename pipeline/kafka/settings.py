@@ -31,6 +31,7 @@ class KafkaSettings:
         min_isr: Replicas that must have a record before it counts; ``None`` takes the brokers' default.
         compression: Of the batches that are written.
         instance: Static member id of this worker, unique in its group; ``None`` for a dynamic member.
+        session_ms: How long after its last sign of life a worker is replaced.
         request_timeout_ms: How long to wait for an answer, and for a commit to become possible.
     """
 
@@ -48,6 +49,7 @@ class KafkaSettings:
     min_isr: int | None = None
     compression: Compression = "none"
     instance: str | None = None
+    session_ms: int = 6_000
     request_timeout_ms: int = 10_000
 
     def client_options(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -11,7 +11,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.kafka.settings import KafkaSettings
-from pipeline.log.api import TopicSpec
+from pipeline.log import settings as log_settings
+from pipeline.log.api import Copies, Difference, TopicSpec
 from pipeline.log.names import validate
 
 MESSAGE_BYTES: Final = 16 << 20
@@ -19,31 +20,20 @@ MESSAGE_BYTES: Final = 16 << 20
 _SET_ON_TOPIC: Final = 1  # where a setting comes from, in the answer of a broker
 _REFRESH_S: Final = 30.0
 _APPEARS_S: Final = 5.0
+_LOOK_S: Final = 0.02
 _INTERNAL: Final = "__"
 _REPLICATION: Final = "default.replication.factor"
-
-
-class Difference(NamedTuple):
-    """A setting of a topic that is not as wanted; ``None`` for one that is not set, or may be anything."""
-
-    topic: str
-    setting: str
-    found: str | None
-    wanted: str
+_MESSAGE: Final = "max.message.bytes"
+_MIN_ISR: Final = "min.insync.replicas"
 
 
 def wanted_settings(spec: TopicSpec, settings: KafkaSettings) -> dict[str, str]:
     """What a topic is made with, in Kafka's terms."""
-    wanted = {"cleanup.policy": spec.cleanup, "max.message.bytes": str(MESSAGE_BYTES)}
+    wanted = log_settings.settings(spec) | {_MESSAGE: str(MESSAGE_BYTES)}
     if spec.cleanup == "compact":  # small segments, cleaned soon: what a restore reads stays near to what there is
         wanted |= {"segment.bytes": str(64 << 20), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.2"}
-    else:
-        wanted |= {
-            "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
-            "retention.bytes": str(-1 if spec.retention_bytes is None else spec.retention_bytes),
-        }
     if settings.min_isr is not None:
-        wanted["min.insync.replicas"] = str(settings.min_isr)
+        wanted[_MIN_ISR] = str(settings.min_isr)
     return wanted
 
 
@@ -107,45 +97,68 @@ class Topics:
         found = (await self.settings_of(admin, [spec.name])).get(spec.name, {})
         _check(spec, counts.get(spec.name, spec.partitions), found)
 
+    async def copies(self, admin: AIOKafkaAdminClient) -> dict[str, Copies]:
+        """Copies of each topic."""
+        replicas = {
+            topic["topic"]: min(len(partition["replicas"]) for partition in topic["partitions"])
+            for topic in await self._described(admin)
+        }
+        found = await self.settings_of(admin, replicas)
+        return {name: Copies(count, int(found[name][_MIN_ISR][0])) for name, count in replicas.items() if name in found}
+
     async def differences(self, admin: AIOKafkaAdminClient, specs: Collection[TopicSpec]) -> list[Difference]:
-        """What of the wanted topics is not as wanted; a topic that is missing has the setting ``partitions`` unset."""
+        """What of the wanted topics is not as wanted."""
         counts = await self._partitions(admin)
         found = await self.settings_of(admin, [spec.name for spec in specs if spec.name in counts])
         differences = []
         for spec in specs:
-            count = counts.get(spec.name)
-            if count != spec.partitions:
-                seen = None if count is None else str(count)
-                differences.append(Difference(spec.name, "partitions", seen, str(spec.partitions)))
-            if count is not None:
-                values = {name: value for name, (value, _) in found.get(spec.name, {}).items()}
-                differences += [
-                    Difference(spec.name, name, values.get(name), wanted)
-                    for name, wanted in wanted_settings(spec, self._settings).items()
-                    if values.get(name) != wanted
-                ]
+            if spec.name not in counts:
+                differences.append(log_settings.missing(spec))
+                continue
+            differences += log_settings.partitions(spec, counts[spec.name])
+            values = {name: value for name, (value, _) in found.get(spec.name, {}).items()}
+            differences += [
+                Difference(spec.name, name, values.get(name), wanted)
+                for name, wanted in wanted_settings(spec, self._settings).items()
+                if not _is_good(name, values.get(name), wanted)
+            ]
         return differences
 
-    async def mend(self, admin: AIOKafkaAdminClient, specs: Collection[TopicSpec]) -> None:
-        """Make what is missing, set settings, add partitions; nothing is ever taken away.
+    async def mend(self, admin: AIOKafkaAdminClient, spec: TopicSpec, differences: Collection[Difference]) -> None:
+        """Make a topic, or change what the differences name; partitions are added, never taken away.
 
         Raises:
-            TopicMismatchError: If a topic has more partitions than wanted: they can't be removed.
+            TopicMismatchError: If a difference can't be mended.
             LogError: If the brokers refuse.
         """
-        wrong: dict[str, dict[str, Difference]] = {}
-        for difference in await self.differences(admin, specs):
-            wrong.setdefault(difference.topic, {})[difference.setting] = difference
-        for spec in specs:
-            changes = wrong.get(spec.name, {})
-            partitions = changes.pop("partitions", None)
-            if partitions is not None and partitions.found is None:
-                await self.create(admin, spec)
-            elif partitions is not None:
-                await _add_partitions(admin, spec, int(partitions.found or 0))
-            if changes:
-                await self._set(admin, spec.name, {change.setting: change.wanted for change in changes.values()})
+        log_settings.refuse(differences)
+        changes = {difference.setting: difference.wanted for difference in differences}
+        if log_settings.missing(spec) in differences:
+            await self.create(admin, spec)
+            return
+        if changes.pop(log_settings.PARTITIONS, None) is not None:
+            await _add_partitions(admin, spec)
+        if changes:
+            await self._set(admin, spec.name, changes)
         self._read_at = 0.0
+
+    async def delete(self, admin: AIOKafkaAdminClient, name: str) -> None:
+        """Delete a topic, and wait until the brokers know that it is gone.
+
+        Raises:
+            LogError: If the brokers refuse.
+        """
+        response = await admin.delete_topics([name])
+        for _, code in response.topic_error_codes:
+            error = errors.for_code(code)
+            if error not in (errors.NoError, errors.UnknownTopicOrPartitionError):
+                raise LogError(f"topic {name!r} can't be deleted: {error.__name__}")
+        self._specs.pop(name, None)
+        deadline = time.monotonic() + self._settings.request_timeout_ms / 1000
+        while name in await self._partitions(admin):
+            if time.monotonic() > deadline:
+                raise LogError(f"topic {name!r} was deleted, but the brokers still have it; try again")
+            await asyncio.sleep(_LOOK_S)  # brokers don't tell
 
     async def settings_of(
         self, admin: AIOKafkaAdminClient, names: Collection[str]
@@ -165,7 +178,7 @@ class Topics:
         """Wait for a new topic to be known to the brokers that clients ask."""
         deadline = time.monotonic() + _APPEARS_S
         while name not in await self._partitions(admin) and time.monotonic() < deadline:  # noqa: ASYNC110 - brokers don't tell
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_S)
 
     async def _replication(self, admin: AIOKafkaAdminClient) -> int:
         """Replicas of a new topic; the library's version of the request can't leave the number to the brokers."""
@@ -188,23 +201,27 @@ class Topics:
                     raise LogError(f"the settings of topic {name!r} can't be changed: {said or errors.for_code(code)}")
 
     async def _partitions(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
-        return {
-            topic["topic"]: len(topic["partitions"])
+        return {topic["topic"]: len(topic["partitions"]) for topic in await self._described(admin)}
+
+    async def _described(self, admin: AIOKafkaAdminClient) -> list[dict[str, Any]]:
+        """Every topic but the brokers' own."""
+        return [
+            topic
             for topic in await admin.describe_topics()
             if not topic["topic"].startswith(_INTERNAL) and topic["partitions"]
-        }
+        ]
 
 
-async def _add_partitions(admin: AIOKafkaAdminClient, spec: TopicSpec, found: int) -> None:
-    if found > spec.partitions:
-        raise TopicMismatchError(
-            f"topic {spec.name!r} has {found} partitions, {spec.partitions} are wanted, and Kafka removes none: "
-            f"set partitions = {found} in the configuration"
-        )
+async def _add_partitions(admin: AIOKafkaAdminClient, spec: TopicSpec) -> None:
     response = await admin.create_partitions({spec.name: NewPartitions(spec.partitions)})
     for _, code, said in response.topic_errors:
         if code:
             raise LogError(f"topic {spec.name!r} can't be given {spec.partitions} partitions: {said}")
+
+
+def _is_good(name: str, found: str | None, wanted: str) -> bool:
+    """Whether a setting will do; larger batches than wanted do no harm."""
+    return found == wanted or (name == _MESSAGE and found is not None and int(found) >= int(wanted))
 
 
 def _check(spec: TopicSpec, partitions: int, found: Mapping[str, tuple[str, int]]) -> None:

@@ -38,11 +38,16 @@ class Topic:
 
 
 class Catalog:
-    """The topics of a log, remembered: they never change once made, so only a miss asks the file."""
+    """The topics of a log, remembered: only a miss asks the file, or that one was changed or deleted since.
+
+    SQLite counts the versions of a file's schema. Here that number also grows with each change to a topic that may be
+    remembered, in whatever process.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._topics: dict[str, Topic] = {}
+        self._version = -1
 
     def topic(self, name: str) -> Topic:
         """A topic by name.
@@ -65,6 +70,7 @@ class Catalog:
 
     def all(self) -> dict[str, Topic]:
         """Every topic by name."""
+        self._forget_old()
         self._topics |= _topics(self._connection.execute(_SELECT + _ORDER))
         return dict(sorted(self._topics.items()))
 
@@ -89,14 +95,68 @@ class Catalog:
         elif (found.spec.partitions, found.spec.cleanup) != (spec.partitions, spec.cleanup):
             raise TopicMismatchError(
                 f"topic {spec.name!r} exists with {found.spec.partitions} partitions and cleanup "
-                f"{found.spec.cleanup!r}, asked for were {spec.partitions} and {spec.cleanup!r}; "
-                "change the configuration back, or use another topic or log"
+                f"{found.spec.cleanup!r}, asked for were {spec.partitions} and {spec.cleanup!r}. "
+                f"{_advice(found.spec, spec)}"
             )
 
+    def add_partitions(self, spec: TopicSpec) -> None:
+        """Give a topic the partitions that it lacks, inside a write transaction."""
+        (topic,) = self._connection.execute("SELECT id FROM topics WHERE name = ?", (spec.name,)).fetchone()
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO partitions (topic, partition) VALUES (?, ?)",
+            ((topic, partition) for partition in range(spec.partitions)),
+        )
+        self._changed()
+
+    def set_retention(self, spec: TopicSpec) -> None:
+        """Set what a topic keeps, inside a write transaction."""
+        self._connection.execute(
+            "UPDATE topics SET retention_ms = ?, retention_bytes = ? WHERE name = ?",
+            (spec.retention_ms, spec.retention_bytes, spec.name),
+        )
+        self._changed()
+
+    def delete(self, name: str) -> None:
+        """Delete a topic with its records, positions and leases, inside a write transaction; nothing if there is none.
+
+        Cost: reads what it deletes, about a second for each GB, in which nobody else writes.
+        """
+        topic = self._find(name)
+        if topic is None:
+            return
+        for table in ("chunks", "latest", "positions", "leases"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE partition = ?", ((row,) for row in topic.rows))  # noqa: S608 - names of our own
+        self._connection.executemany("DELETE FROM partitions WHERE id = ?", ((row,) for row in topic.rows))
+        self._connection.execute("DELETE FROM topics WHERE name = ?", (name,))
+        self._changed()
+
     def _find(self, name: str) -> Topic | None:
+        self._forget_old()
         if name not in self._topics:
             self._topics |= _topics(self._connection.execute(_SELECT + " WHERE name = ?" + _ORDER, (name,)))
         return self._topics.get(name)
+
+    def _forget_old(self) -> None:
+        version = self._stored_version()
+        if version != self._version:
+            self._topics.clear()
+            self._version = version
+
+    def _changed(self) -> None:
+        self._connection.execute(f"PRAGMA schema_version = {self._stored_version() + 1}")
+
+    def _stored_version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
+        return int(version)
+
+
+def _advice(found: TopicSpec, wanted: TopicSpec) -> str:
+    if found.cleanup != wanted.cleanup:
+        return "Change the configuration back, or use another topic or log."
+    back = f"Set partitions = {found.partitions} in the configuration"
+    if found.partitions > wanted.partitions:
+        return f"{back}, or use another topic or log."
+    return f"{back}, or add the missing ones with `streamgauge topics mend`, after which keys have new places."
 
 
 def _topics(rows: Iterable[tuple[str, Cleanup, int | None, int | None, int]]) -> dict[str, Topic]:

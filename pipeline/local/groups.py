@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from agents.events import TopicPartition
-from pipeline.errors import FencedError, UsageError
+from pipeline.errors import FencedError, LogError, UsageError
 from pipeline.local.catalog import Catalog
 from pipeline.local.sharing import shares
 from pipeline.log.api import Committed, Fence, Lease
@@ -127,10 +127,35 @@ def leases(connection: sqlite3.Connection, group: str) -> list[Lease]:
     ]
 
 
+def members(connection: sqlite3.Connection, group: str, now_ms: int) -> list[str]:
+    """See ``Log.members``."""
+    query = "SELECT member FROM members WHERE group_name = ? AND expires_ms > ? ORDER BY member"
+    return [member for (member,) in connection.execute(query, (group, now_ms))]
+
+
+def delete(connection: sqlite3.Connection, group: str, now_ms: int) -> None:
+    """See ``Log.delete_group``; who owned a partition can't commit any more.
+
+    Raises:
+        LogError: If the group has living members.
+    """
+    living = members(connection, group, now_ms)
+    if living:
+        raise LogError(f"group {group!r} has members: end {', '.join(living)} before it is deleted")
+    connection.execute("DELETE FROM positions WHERE group_name = ?", (group,))
+    connection.execute("DELETE FROM members WHERE group_name = ?", (group,))
+    connection.execute(
+        "UPDATE leases SET member = ?, epoch = epoch + 1, expires_ms = 0 WHERE group_name = ?", (_NOBODY, group)
+    )
+
+
 def names(connection: sqlite3.Connection) -> list[str]:
     """See ``Log.groups``."""
-    query = "SELECT group_name FROM positions UNION SELECT group_name FROM members UNION SELECT group_name FROM leases"
-    return [name for (name,) in connection.execute(query + " ORDER BY 1")]
+    query = (
+        "SELECT group_name FROM positions UNION SELECT group_name FROM members"
+        " UNION SELECT group_name FROM leases WHERE member != ? ORDER BY 1"
+    )
+    return [name for (name,) in connection.execute(query, (_NOBODY,))]
 
 
 def _heard(connection: sqlite3.Connection, beat: Heartbeat) -> dict[str, Collection[str]]:

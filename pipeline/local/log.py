@@ -6,7 +6,7 @@ Two connections with a thread each: a commit never waits for a reader of the sam
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -19,7 +19,7 @@ from pipeline.local.schema import Sync, prepare
 from pipeline.local.store import Store
 from pipeline.local.watch import Watcher
 from pipeline.local.writers import WriterQueue
-from pipeline.log.api import Committed, Fence, Lease, PartitionInfo, TopicSpec
+from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, PartitionInfo, TopicSpec
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class LocalLog:
         patience_s: float = 30.0,
     ) -> None:
         self._path = path
+        self._clock = clock
         try:
             queue = WriterQueue(path, patience_s=patience_s)
             prepare(path, queue)
@@ -76,6 +77,22 @@ class LocalLog:
     async def topics(self) -> dict[str, TopicSpec]:
         """See ``Log.topics``."""
         return await self._read(self._reader.topics)
+
+    async def copies(self) -> dict[str, Copies]:
+        """See ``Log.copies``: there are none."""
+        return {}
+
+    async def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
+        """See ``Log.differences``."""
+        return await self._read(self._reader.differences, specs)
+
+    async def mend(self, spec: TopicSpec, differences: Collection[Difference]) -> None:
+        """See ``Log.mend``."""
+        await self._write(self._store.mend, spec, differences)
+
+    async def delete_topic(self, name: str) -> None:
+        """See ``Log.delete_topic``."""
+        await self._write(self._store.delete_topic, name)
 
     async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
         """See ``Log.partitions``; a compacted partition always starts at 0."""
@@ -130,6 +147,14 @@ class LocalLog:
     async def leases(self, group: str) -> list[Lease]:
         """See ``Log.leases``; those that expired but were not taken over yet are still their members'."""
         return await self._read(self._reader.leases, group)
+
+    async def members(self, group: str) -> list[str]:
+        """See ``Log.members``."""
+        return await self._read(self._reader.members, group, self._clock())
+
+    async def delete_group(self, group: str) -> None:
+        """See ``Log.delete_group``."""
+        await self._write(self._store.delete_group, group)
 
     def join(self, group: str, member: str, *, ttl_ms: int) -> LeaseMembership:
         """See ``Log.join``; the member's name must be its own, such as host, process id and start time."""

@@ -1,6 +1,6 @@
 """The reading side of a local log: one connection, one thread; each call sees one moment of the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
-from pipeline.local import groups
+from pipeline.local import groups, mending
 from pipeline.local.assemble import chunk_of_blobs, chunk_of_rows
 from pipeline.local.blob import decode
 from pipeline.local.catalog import Catalog
 from pipeline.local.schema import connect, transaction
-from pipeline.log.api import Committed, Lease, PartitionInfo, TopicSpec
+from pipeline.log.api import Committed, Difference, Lease, PartitionInfo, TopicSpec
 
 Decoding = Callable[[], Chunk]
 
@@ -51,6 +51,10 @@ class Reader:
         """See ``Log.topics``."""
         return {name: topic.spec for name, topic in self._catalog.all().items()}
 
+    def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
+        """See ``Log.differences``."""
+        return mending.differences(self._catalog.all(), specs)
+
     def partitions(self, name: str) -> dict[int, PartitionInfo]:
         """See ``Log.partitions``."""
         topic = self._catalog.topic(name)
@@ -69,8 +73,8 @@ class Reader:
 
     def offset_at(self, source: TopicPartition, time_ms: int) -> int:
         """See ``Log.offset_at``; stamps need not be in order."""
-        row = self._catalog.row(source)
         with transaction(self._connection):
+            row = self._catalog.row(source)
             if self._catalog.topic(source.topic).spec.cleanup == "compact":
                 query = "SELECT offset FROM latest WHERE partition = ? AND timestamp_ms >= ? ORDER BY offset LIMIT 1"
                 found = self._connection.execute(query, (row, time_ms)).fetchone()
@@ -92,6 +96,10 @@ class Reader:
     def leases(self, group: str) -> list[Lease]:
         """See ``Log.leases``."""
         return groups.leases(self._connection, group)
+
+    def members(self, group: str, now_ms: int) -> list[str]:
+        """See ``Log.members``."""
+        return groups.members(self._connection, group, now_ms)
 
     def groups(self) -> list[str]:
         """See ``Log.groups``."""

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from agents.events import Outgoing, TopicPartition
-from pipeline.local import groups, retention
+from pipeline.errors import UnknownTopicError
+from pipeline.local import groups, mending, retention
 from pipeline.local.blob import encode_headers, lengths_of
 from pipeline.local.catalog import Catalog
 from pipeline.local.pieces import KeyedPiece, Piece, pieces
 from pipeline.local.schema import WAL_BYTES, Sync, connect, transaction
 from pipeline.local.writers import WriterQueue
-from pipeline.log.api import Fence, TopicSpec
+from pipeline.log.api import Difference, Fence, TopicSpec
 
 _READERS_MS = 200  # how long a writer waits for readers when the write-ahead log has grown too long
 
@@ -44,6 +45,16 @@ class Store:
         """See ``Log.create_topic``."""
         with self._writing():
             self._catalog.create(spec)
+
+    def mend(self, spec: TopicSpec, differences: Collection[Difference]) -> None:
+        """See ``Log.mend``."""
+        with self._writing():
+            mending.mend(self._catalog, spec, differences)
+
+    def delete_topic(self, name: str) -> None:
+        """See ``Log.delete_topic``."""
+        with self._writing():
+            self._catalog.delete(name)
 
     def append(self, outgoing: Sequence[Outgoing]) -> None:
         """See ``Log.append``."""
@@ -84,6 +95,11 @@ class Store:
         """See ``Log.leave``."""
         with self._writing():
             groups.leave(self._connection, group, member)
+
+    def delete_group(self, group: str) -> None:
+        """See ``Log.delete_group``."""
+        with self._writing():
+            groups.delete(self._connection, group, self._clock())
 
     def tidy_step(self) -> bool:
         """A short piece of tidying up; whether there is more to do."""
@@ -138,11 +154,13 @@ class Store:
 
 def _advance(connection: sqlite3.Connection, row: int, count: int, size_bytes: int) -> int:
     """Reserve ``count`` offsets of a partition; the first of them."""
-    (end,) = connection.execute(
+    found = connection.execute(
         "UPDATE partitions SET end_offset = end_offset + ?, bytes = bytes + ? WHERE id = ? RETURNING end_offset",
         (count, size_bytes, row),
     ).fetchone()
-    return int(end) - count
+    if found is None:
+        raise UnknownTopicError("a topic was deleted while records for it were on their way; nothing was written")
+    return int(found[0]) - count
 
 
 def _insert_chunk(connection: sqlite3.Connection, piece: Piece) -> None:

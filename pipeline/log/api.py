@@ -1,6 +1,6 @@
 """What every event log can do, whatever it is made of. The contract suite runs over each implementation."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ class TopicSpec:
 
     Args:
         name: Letters, digits, ``.``, ``_`` and ``-``, at most 249, as in Kafka.
-        partitions: At least 1; can't be changed later.
+        partitions: At least 1; more can be added, which gives keys new places.
         cleanup: ``delete`` drops old records by age and size; ``compact`` keeps the newest record of each key.
         retention_ms: Age beyond which records may be dropped (``delete`` only); ``None`` keeps them.
         retention_bytes: Size of a partition beyond which its oldest records may be dropped; ``None`` keeps them.
@@ -26,6 +26,31 @@ class TopicSpec:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int | None = DEFAULT_RETENTION_MS
     retention_bytes: int | None = None
+
+
+class Difference(NamedTuple):
+    """A setting of a topic that is not as wanted.
+
+    Args:
+        topic: The topic.
+        setting: ``partitions``, or a setting by its name in Kafka.
+        found: Its value; ``None`` where it has none: ``partitions`` of a topic that is missing.
+        wanted: What it is to be.
+        advice: What to do where mending can't help.
+    """
+
+    topic: str
+    setting: str
+    found: str | None
+    wanted: str
+    advice: str | None = None
+
+
+class Copies(NamedTuple):
+    """How many replicas a topic has, and how many must have a record before it counts."""
+
+    replicas: int
+    min_isr: int
 
 
 class PartitionInfo(NamedTuple):
@@ -98,6 +123,13 @@ class Membership(Protocol):
     async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Move the group's positions of plain partitions."""
 
+    def note(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Note where the owned partitions stand, for whoever monitors the group.
+
+        A log whose commits move the group's positions needs it not; on Kafka they would stay behind where nothing is
+        committed: after a restore, and past the markers of transactions.
+        """
+
     async def leave(self) -> None:
         """Give everything up at once."""
 
@@ -114,6 +146,22 @@ class Log(Protocol):
 
     async def topics(self) -> dict[str, TopicSpec]:
         """Every topic by name."""
+
+    async def copies(self) -> dict[str, Copies]:
+        """Copies of each topic, where the log keeps copies."""
+
+    async def differences(self, specs: Collection[TopicSpec]) -> list[Difference]:
+        """What of these topics is not as wanted."""
+
+    async def mend(self, spec: TopicSpec, differences: Collection[Difference]) -> None:
+        """Make a topic, or change what the differences name.
+
+        Raises:
+            TopicMismatchError: If that can't be changed; nothing is, then.
+        """
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic with everything in it; when this returns, a new one can be made. Nothing if there is none."""
 
     async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
         """Bounds of each partition of ``topic``.
@@ -174,6 +222,16 @@ class Log(Protocol):
 
     async def leases(self, group: str) -> list[Lease]:
         """Who owns what now."""
+
+    async def members(self, group: str) -> list[str]:
+        """Names of a group's living members, also of those that own nothing."""
+
+    async def delete_group(self, group: str) -> None:
+        """Forget a group's positions; nothing happens if there is no such group.
+
+        Raises:
+            LogError: If it has living members.
+        """
 
     def join(self, group: str, member: str, *, ttl_ms: int) -> Membership:
         """A membership that begins when its ``stay`` runs."""

@@ -188,7 +188,7 @@ def serve(config: AppConfig, host: str, port: int) -> None:
 
 
 async def _serve(config: AppConfig, host: str, listening: socket.socket) -> None:
-    log = open_log(config.log)
+    log = open_log(config.log, kafka=config.kafka)
     try:
         app = build_app(config, log, host=host)
         logging.getLogger("nicegui").setLevel(logging.ERROR)

@@ -183,7 +183,8 @@ class Keeper:
         unit.end(error)
         pause_ms = 0
         if isinstance(error, FencedError):
-            _logger.log(logging.DEBUG if unit.is_leaving else logging.WARNING, "%s is lost: %s", unit.source, error)
+            # Also where a rebalance has come to the next owner first, so no warning.
+            _logger.log(logging.DEBUG if unit.is_leaving else logging.INFO, "%s is lost: %s", unit.source, error)
         elif isinstance(error, LogUnavailableError):  # the log has said so itself, once for all partitions
             pause_ms = _AWAY_MS
             _logger.debug("%s waits for the log: %s", unit.source, error)
@@ -262,6 +263,15 @@ class Keeper:
                 self.progress.set()
 
     # ---- feeding
+
+    @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """Up to where everything is out, of the units that were opened and did not break."""
+        return {
+            source: max(unit.committed, unit.shard.emitted)
+            for source, unit in self.units.items()
+            if unit.was_opened and not unit.failure
+        }
 
     @property
     def is_busy(self) -> bool:

@@ -43,7 +43,7 @@ def run_worker(
     *,
     until_idle: bool = False,
     name: str | None = None,
-    ttl_ms: int = DEFAULT_TTL_MS,
+    ttl_ms: int | None = None,
     modules: Sequence[str] = (),
 ) -> int:
     """Run a worker until a signal or the end of its work; messages go to standard error.
@@ -52,7 +52,7 @@ def run_worker(
         config: The application.
         until_idle: End when everything owned has been processed.
         name: Of this worker, for people.
-        ttl_ms: How long after its last sign of life the worker is replaced.
+        ttl_ms: How long after its last sign of life the worker is replaced; ``None`` takes what the configuration says.
         modules: Python modules with more agents; ``register(app)`` of each is called before the start.
 
     Returns:
@@ -61,8 +61,8 @@ def run_worker(
     _log_to_stderr()
     _collect_rarely()
     try:
-        log = open_log(config.log)
-        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms, modules))
+        log = open_log(config.log, kafka=config.kafka)
+        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms or _ttl_ms(config), modules))
     except StreamgaugeError as error:
         _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return error.exit_code
@@ -84,6 +84,10 @@ async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest:
     finally:
         await log.close()
         guard.stop()
+
+
+def _ttl_ms(config: AppConfig) -> int:
+    return config.kafka.session_ms if config.log.startswith("kafka://") else DEFAULT_TTL_MS
 
 
 def load_modules(app: LogApp, modules: Sequence[str]) -> None:
@@ -189,6 +193,6 @@ def _collect_rarely() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for library in ("faust", "mode", "aiokafka"):
+    for library in ("faust", "mode"):  # Kafka's client is silenced where its errors are translated
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a late timer on a busy machine is no news

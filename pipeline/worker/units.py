@@ -90,6 +90,11 @@ class Unit:
         return self._shard
 
     @property
+    def was_opened(self) -> bool:
+        """Whether there is a shard."""
+        return self._shard is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether chunks are applied."""
         return self.token is not None

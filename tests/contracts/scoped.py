@@ -41,6 +41,20 @@ class Scoped:
         found = await self._log.topics()
         return {self._out(n): replace(s, name=self._out(n)) for n, s in found.items() if self._is_own(n)}
 
+    async def differences(self, specs):
+        found = await self._log.differences([replace(spec, name=self._in(spec.name)) for spec in specs])
+        return [each._replace(topic=self._out(each.topic)) for each in found]
+
+    async def mend(self, spec, differences):
+        scoped = [each._replace(topic=self._in(each.topic)) for each in differences]
+        await self._log.mend(replace(spec, name=self._in(spec.name)), scoped)
+
+    async def copies(self):
+        return {self._out(name): copies for name, copies in (await self._log.copies()).items() if self._is_own(name)}
+
+    async def delete_topic(self, name):
+        await self._log.delete_topic(self._in(name))
+
     async def partitions(self, topic):
         return await self._log.partitions(self._in(topic))
 
@@ -75,6 +89,12 @@ class Scoped:
             lease._replace(source=TopicPartition(self._out(lease.source.topic), lease.source.partition))
             for lease in found
         ]
+
+    async def members(self, group):
+        return await self._log.members(self._in(group))
+
+    async def delete_group(self, group):
+        await self._log.delete_group(self._in(group))
 
     def join(self, group, member, *, ttl_ms):
         return _Membership(self._log.join(self._in(group), member, ttl_ms=ttl_ms), self)

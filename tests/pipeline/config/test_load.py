@@ -126,7 +126,7 @@ def test_example_is_without_mistakes():
         ('name = "shop"', 'name = ¦"my shop"', "'my shop' is no name"),
         ('name = "shop"', "name = ¦3", "name must be a text, found 3"),
         ('name = "shop"', 'name = "shop"\nlog = ¦"x.db"', "write local://PATH"),
-        ('name = "shop"', 'name = "shop"\nlog = ¦"kafka://x:9"', "only local://PATH so far"),
+        ('name = "shop"', 'name = "shop"\nlog = ¦"kafka://x"', "or kafka://HOST:PORT,HOST:PORT"),
         ('name = "shop"', 'name = "shop"\nlog = ¦"local://?sync=full"', "write local://PATH"),
         ('name = "shop"', 'name = "shop"\n¦comit = "1s"', "did you mean 'commit'?"),
         ('name = "shop"', 'name = "shop"\ncommit = ¦"1 s"', "write a whole number and ms, s, m, h or d"),
