@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SECONDS ?= 60
+NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick crash lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick crash kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,8 +24,8 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## the whole job on this machine: web view, worker, subscriber, two producers
 	@exec $(BIN)/streamgauge demo $(ARGS)
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup  ## all tests; their Kafka is KAFKA_VERSION=3.9.1, or the one at STREAMGAUGE_KAFKA=host:port
+	$(if $(KAFKA_VERSION),STREAMGAUGE_KAFKA_VERSION=$(KAFKA_VERSION)) $(BIN)/python -m pytest $(ARGS)
 
 check: format lint types test  ## format, lint, types, tests
 
@@ -46,9 +47,16 @@ bench-quick: setup  ## the same within a minute, one JSON line
 crash: setup  ## kill, pause and stop workers under load for SECONDS=60, prove that nothing was lost or repeated
 	@$(BIN)/python -m tests.crash --seconds $(SECONDS)
 
+kafka: setup  ## a Kafka in the background, NODES=1 or 3, VERSION=3.9.1 or another; needs Java and Maven
+	@$(BIN)/python -m tests.broker start --nodes $(NODES) --version "$(VERSION)"
+
+kafka-stop: setup  ## end it and remove its data
+	@$(BIN)/python -m tests.broker stop
+
 lock: setup  ## pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment, caches and local data
+	@test ! -f var/kafka/running.json || $(MAKE) --no-print-directory kafka-stop
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build var *.egg-info

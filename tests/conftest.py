@@ -1,8 +1,13 @@
-"""Hypothesis profiles: few and repeatable examples by default, many and new ones with HYPOTHESIS_PROFILE=ci."""
+"""Fixtures for all tests, and hypothesis profiles.
+
+Few and repeatable examples by default, many and new ones with ``HYPOTHESIS_PROFILE=ci``.
+"""
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.broker.plugin"]
 
 _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 

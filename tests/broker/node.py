@@ -1,0 +1,101 @@
+"""One broker process: started, signalled and watched by the process id that starting it gave."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.broker.errors import BrokerError
+from tests.broker.java import java_command, spawn
+
+_FORMAT_S = 60.0
+_TAIL_LINES = 40
+
+
+class Node:
+    """A broker that is also a controller, with data and log in a folder of its own.
+
+    Args:
+        number: The node's id, from 1.
+        folder: Exists and holds ``server.properties``.
+        jars: Of Kafka.
+        detached: Whether it outlives this process.
+    """
+
+    def __init__(self, *, number: int, folder: Path, jars: Path, detached: bool) -> None:
+        self.number = number
+        self.folder = folder
+        self.log = folder / "broker.log"
+        self._jars = jars
+        self._detached = detached
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def properties(self) -> Path:
+        """The configuration."""
+        return self.folder / "server.properties"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, or of the last one."""
+        return self._started().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, be it paused."""
+        return self._process is not None and self._process.poll() is None
+
+    def format_begin(self, cluster_id: str, users: list[str]) -> subprocess.Popen[bytes]:
+        """Begin to make the data folder; ``users`` are SCRAM credentials in the words of Kafka's tool."""
+        added = [word for user in users for word in ("--add-scram", user)]
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self.properties), *added)
+        return spawn(java_command(self._jars, *tool), log=self.log, detached=False)
+
+    def format_end(self, formatting: subprocess.Popen[bytes]) -> None:
+        """Wait until the data folder is made."""
+        try:
+            code = formatting.wait(_FORMAT_S)
+        except subprocess.TimeoutExpired:
+            formatting.kill()
+            code = formatting.wait()
+        if code:
+            raise self.error(f"could not be formatted (exit code {code})")
+
+    def start(self) -> None:
+        """Start the process; it is not ready yet when this returns."""
+        if self.is_running:
+            raise self.error("runs already")
+        command = java_command(self._jars, "kafka.Kafka", str(self.properties), quick=not self._detached)
+        self._process = spawn(command, log=self.log, detached=self._detached)
+
+    def kill(self) -> None:
+        """End it at once, by SIGKILL, if it runs."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def terminate(self, deadline_s: float) -> None:
+        """Let it hand over and end, by SIGTERM."""
+        self._started().terminate()
+        try:
+            self._started().wait(deadline_s)
+        except subprocess.TimeoutExpired as late:
+            raise self.error(f"did not end within {deadline_s:.0f} s of SIGTERM") from late
+
+    def pause(self) -> None:
+        """Hold it still, by SIGSTOP: connections stay, nobody answers."""
+        self._started().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, by SIGCONT."""
+        self._started().send_signal(signal.SIGCONT)
+
+    def error(self, what: str) -> BrokerError:
+        """An error about this node, with the tail of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        tail = "\n".join(lines[-_TAIL_LINES:])
+        return BrokerError(f"Kafka node {self.number} {what}; the end of {self.log}:\n{tail}")
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise self.error("was never started")
+        return self._process

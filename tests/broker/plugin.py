@@ -1,0 +1,69 @@
+"""Fixtures with a real Kafka, each started when the first test asks for it.
+
+``STREAMGAUGE_KAFKA=host:port`` has the tests use a broker that runs already, ``STREAMGAUGE_KAFKA_VERSION=3.9.1`` sets
+the version of the ones they start. Where Kafka cannot run, tests that need it are skipped, and on CI they fail.
+"""
+
+import asyncio
+import itertools
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.broker.cluster import Cluster
+from tests.broker.errors import KafkaUnavailableError
+from tests.broker.security import Access
+
+_SESSION = f"t{uuid.uuid4().hex[:8]}"
+_NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def kafka_or_skip(**options) -> Iterator[Cluster]:
+    """A cluster of a test's own, for tests that kill nodes; takes what `Cluster.start` takes."""
+    options.setdefault("version", os.environ.get("STREAMGAUGE_KAFKA_VERSION") or None)
+    try:
+        cluster = Cluster.start(**options)
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no Kafka: {error}", pytrace=False)
+        pytest.skip(f"no Kafka: {error}")
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Access]:
+    """A broker with a plain listener, shared by all tests: use topics and groups that begin with ``kafka_prefix``."""
+    running = os.environ.get("STREAMGAUGE_KAFKA")
+    if running:
+        access = Access(bootstrap=running)
+        yield access
+        asyncio.run(_delete_topics(access))
+    else:
+        with kafka_or_skip() as cluster:
+            yield cluster.access()
+
+
+@pytest.fixture
+def kafka_prefix(request) -> str:
+    """Begins the names of a test's topics and groups; no other test, process or run has the same."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{_SESSION}-{next(_NUMBERS)}-{words[:60]}"
+
+
+async def _delete_topics(access: Access) -> None:
+    """Leave a broker that is not ours without our topics."""
+    admin = AIOKafkaAdminClient(**access.aiokafka())
+    await admin.start()
+    try:
+        ours = [topic for topic in await admin.list_topics() if topic.startswith(_SESSION)]
+        if ours:
+            await admin.delete_topics(ours)
+    finally:
+        await admin.close()
