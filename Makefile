@@ -4,10 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SECONDS ?= 60
+MINUTES ?= 30
+LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick crash kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,8 +46,11 @@ bench: setup  ## measure decode, shard and end to end on the local log
 bench-quick: setup  ## the same within a minute, one JSON line
 	@$(BIN)/python -m tests.bench --quick
 
-crash: setup  ## kill, pause and stop workers under load for SECONDS=60, prove that nothing was lost or repeated
-	@$(BIN)/python -m tests.crash --seconds $(SECONDS)
+crash: setup  ## kill, pause, stop workers and broker for SECONDS=60 on LOG=kafka or local: nothing is lost or repeated
+	@$(BIN)/python -m tests.crash --seconds $(SECONDS) --log $(LOG)
+
+soak: setup  ## the same for MINUTES=30
+	@$(BIN)/python -m tests.crash --seconds $$(($(MINUTES) * 60)) --log $(LOG)
 
 kafka: setup  ## a Kafka in the background, NODES=1 or 3, VERSION=3.9.1 or another; needs Java and Maven
 	@$(BIN)/python -m tests.broker start --nodes $(NODES) --version "$(VERSION)"

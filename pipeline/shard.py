@@ -6,7 +6,6 @@ partition and their order, and not on how they were cut into chunks.
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
 import numpy as np
 
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition, joined
@@ -14,13 +13,12 @@ from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
-from pipeline.config.model import AppConfig
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.packed import Packed, unpack
-from pipeline.plan import SourcePlan, plans
+from pipeline.plan import SourcePlan
 from pipeline.shard_output import Repartitioner, closed_windows
-from pipeline.shard_state import META, Meta, decode_series, encode_series, read_meta
+from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
 from tables.keys import NEVER
@@ -52,6 +50,7 @@ class Shard:
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
         self._repartitioner = Repartitioner(plan.repartitions, hashes)
+        self._progress = Progress()
         self._fed: set[str] = set()
         self._gone: set[bytes] = set()
 
@@ -59,6 +58,11 @@ class Shard:
     def watermark_ms(self) -> int:
         """Newest event time seen."""
         return self._clock.head_ms
+
+    @property
+    def emitted(self) -> int:
+        """Offset up to which (exclusive) what comes of the records is out already."""
+        return self._progress.emitted
 
     @property
     def history(self) -> int:
@@ -89,6 +93,8 @@ class Shard:
     def advance(self, time_ms: int) -> Output:
         """Let event time come to ``time_ms`` without a record: windows close."""
         output = Output()
+        if time_ms > self._clock.head_ms:
+            self._progress.disturbed()
         self._clock.advance(time_ms)
         self._close(np.empty(0, np.int64), np.empty(0, np.int64), output)
         return output
@@ -238,8 +244,13 @@ class Shard:
             self._definitions(),
             dict(self.counts),
         )
-        slabs[META] = msgspec.json.encode(meta)
+        slabs[META] = self._progress.full(meta)
         return slabs
+
+    def progress(self) -> dict[bytes, bytes | None] | None:
+        """The slab that says that all up to the position is out; ``None`` if the state has to be stored."""
+        meta = self._progress.early(self.position)
+        return None if meta is None else {META: meta}
 
     def restore(self, slabs: Mapping[bytes, bytes]) -> None:
         """Take over the latest stored slabs; without any the position is 0.
@@ -256,6 +267,7 @@ class Shard:
 
     def _restore(self, slabs: Mapping[bytes, bytes], meta: Meta) -> None:
         self.position = meta.position
+        self._progress.restored(meta)
         self.counts |= meta.counts
         self._clock.restore(meta.head_ms, meta.origins)
         for by, agent in self._keyed.items():
@@ -285,12 +297,3 @@ class Shard:
 
     def _series_key(self, name: str) -> bytes:
         return f"detector/{name}@{self._series[name].spec.version}".encode()
-
-
-def build_shard(config: AppConfig, source: TopicPartition) -> Shard:
-    """A fresh shard for one source partition.
-
-    Raises:
-        KeyError: If no stream or internal topic of the configuration is called so.
-    """
-    return Shard(plans(config)[source.topic], source.partition)

@@ -26,6 +26,7 @@ from pipeline.errors import (
     UnknownTopicError,
 )
 from pipeline.kafka.settings import KafkaSettings
+from pipeline.log.names import unknown_topic
 
 _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
@@ -33,6 +34,7 @@ if logging.getLogger("aiokafka").level == logging.NOTSET:
 
 T = TypeVar("T")
 _RETRY_S: Final = 0.1
+_PATIENCE_S: Final = 2.0
 _FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
 _REFUSED = (
     errors.AuthenticationFailedError,
@@ -59,8 +61,10 @@ class Connections:
     def __init__(self, servers: str, settings: KafkaSettings) -> None:
         self.servers = servers
         self.settings = settings
+        self._seen: set[str] = set()
         self._options: dict[str, Any] | None = None
         self._away_since: float | None = None
+        self._answered_at = 0.0
 
     @property
     def options(self) -> dict[str, Any]:
@@ -99,6 +103,39 @@ class Connections:
         await self.start(client)
         return client
 
+    def expect(self, topic: str) -> None:
+        """Note that a topic exists: should a broker not know it for a moment, it is waited for."""
+        self._seen.add(topic)
+
+    async def known_topic(self, client: AIOKafkaClient, topic: str, *, partition: int | None = None) -> set[int]:
+        """The partitions of a topic; one that was made a moment ago is waited for, a ``partition`` asked for again.
+
+        So is for long one that was there before: a broker that has just been started answers before it knows all of
+        its topics.
+
+        Raises:
+            UnknownTopicError: If there is no such topic.
+            LogUnavailableError: If no broker tells.
+        """
+        patience_s = self.settings.request_timeout_ms / 1000 if topic in self._seen else _PATIENCE_S
+        deadline, asking = time.monotonic() + patience_s, True
+        with self.translated(f"looking for topic {topic!r}"):
+            is_told = await client.add_topic(topic)
+            while True:
+                partitions: set[int] | None = client.cluster.partitions_for_topic(topic)
+                if partitions and (partition is None or partition in partitions or not asking):
+                    self.expect(topic)
+                    return partitions
+                if topic in client.cluster.unauthorized_topics:
+                    raise errors.TopicAuthorizationFailedError(topic)
+                if time.monotonic() > deadline:
+                    if not is_told:
+                        raise errors.NodeNotReadyError("it does not tell its topics")
+                    known = (await client.fetch_all_metadata()).topics()
+                    raise unknown_topic(topic, (name for name in known if name[:2] != "__"))
+                await asyncio.sleep(0 if asking else _RETRY_S)
+                is_told, asking = await client.force_metadata_update(), False
+
     async def _cause(self) -> Exception | None:
         """Why connecting failed: the library tells only its own log."""
         options = dict(self.options)
@@ -124,41 +161,46 @@ class Connections:
         with self.translated(doing):
             while True:
                 try:
-                    return await work()
+                    result = await work()
                 except errors.BrokerResponseError as error:
                     if not _passes(error) or time.monotonic() > deadline:
                         raise
                     await asyncio.sleep(_RETRY_S)
+                else:
+                    self.answered()
+                    return result
 
     @contextlib.contextmanager
     def translated(self, doing: str) -> Iterator[None]:
         """Errors of the library as ours."""
+        began = time.monotonic()
         try:
             yield
         except StreamgaugeError:
             raise
         except (errors.KafkaError, OSError, TimeoutError) as error:
-            raise self.meaning(error, doing) from error
+            raise self.meaning(error, doing, began=began) from error
         except (AssertionError, AttributeError, KeyError) as error:  # what the library does when metadata is missing
             if self._away_since is None:
                 raise
             raise self.meaning(error, doing) from error
 
-    def meaning(self, error: Exception, doing: str) -> StreamgaugeError:
-        """What ``error`` means, as one of ours."""
+    def meaning(self, error: Exception, doing: str, *, began: float | None = None) -> StreamgaugeError:
+        """What ``error`` means, as one of ours; ``began`` tells when the work did that it ended."""
         said = str(error) or type(error).__name__
         if isinstance(error, _FENCED):
             return FencedError(f"another worker owns the partition now ({type(error).__name__})")
         if isinstance(error, _REFUSED):
             return LogAccessError(f"the brokers at {self.servers} refuse {doing}: {said}; {self._advice(error)}")
-        if isinstance(error, errors.UnknownTopicOrPartitionError):
+        if isinstance(error, errors.UnknownTopicOrPartitionError) and self._away_since is None:
             return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
         if isinstance(error, errors.OffsetOutOfRangeError):
             return OffsetOutOfRangeError(f"{doing}: {said}")
         if isinstance(error, errors.UnknownError):
             said = "for a reason that the client does not know; a compacted topic takes no record without a key"
         if _is_transient(error):
-            self._failed(said)
+            if began is None or began >= self._answered_at:  # else others were answered meanwhile
+                self._failed(said)
             return LogUnavailableError(f"no broker at {self.servers} could be reached while {doing}: {said}")
         return LogError(f"{doing} at {self.servers} failed: {said}")
 
@@ -179,6 +221,7 @@ class Connections:
 
     def answered(self) -> None:
         """Note that the brokers answer."""
+        self._answered_at = time.monotonic()
         if self._away_since is not None:
             away_s, self._away_since = time.monotonic() - self._away_since, None
             _logger.warning("the brokers at %s answer again, after %.1f s", self.servers, away_s)

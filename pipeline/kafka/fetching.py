@@ -14,7 +14,7 @@ from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
 from pipeline.kafka.batches import chunk_of_batches
 from pipeline.kafka.connection import Connections
-from pipeline.log.names import unknown_partition, unknown_topic
+from pipeline.log.names import unknown_partition
 
 READ_COMMITTED: Final = 1
 _MOST_BYTES: Final = 50 << 20  # of one answer
@@ -64,7 +64,7 @@ class Fetcher:
         deadline = asyncio.get_running_loop().time() + wait_ms / 1000
         with self._connections.translated("fetching"):
             client = await self._ready({source.topic for source in positions})
-            await _check(client, positions)
+            await self._check(client, positions)
             chunks: list[Chunk] = []
             self._cramped.clear()
             while True:
@@ -93,9 +93,17 @@ class Fetcher:
             self._client = await self._connections.client()
         missing = topics - self._topics
         if missing:
-            await asyncio.gather(*(known_topic(self._client, topic) for topic in missing))
+            await asyncio.gather(*(self._connections.known_topic(self._client, topic) for topic in missing))
             self._topics |= missing
         return self._client
+
+    async def _check(self, client: AIOKafkaClient, positions: Positions) -> None:
+        for topic, partition in positions:
+            partitions = client.cluster.partitions_for_topic(topic)
+            if partitions and partition not in partitions:
+                partitions = await self._connections.known_topic(client, topic, partition=partition)
+                if partition not in partitions:
+                    raise unknown_partition(topic, partition, len(partitions))
 
     def _ask(self, client: AIOKafkaClient, positions: Positions, max_bytes: int, wait_ms: int) -> None:
         for node, wanted in _by_leader(client, positions).items():
@@ -164,37 +172,3 @@ def _request(wanted: Positions, max_bytes: int, wait_ms: int, cramped: Collectio
         room = max(max_bytes, _LARGE_BYTES) if source in cramped else max_bytes
         topics[source.topic].append((source.partition, wanted[source], room))
     return FetchRequest(wait_ms, 1, _MOST_BYTES, READ_COMMITTED, list(topics.items()))
-
-
-async def _check(client: AIOKafkaClient, positions: Positions) -> None:
-    for topic, partition in positions:
-        partitions = client.cluster.partitions_for_topic(topic)
-        if partitions and partition not in partitions:
-            partitions = await known_topic(client, topic, partition=partition)
-            if partition not in partitions:
-                raise unknown_partition(topic, partition, len(partitions))
-
-
-async def known_topic(
-    client: AIOKafkaClient, topic: str, *, partition: int | None = None, patience_s: float = 2.0
-) -> set[int]:
-    """The partitions of a topic; one that was made a moment ago is waited for, a ``partition`` asked for again.
-
-    Raises:
-        UnknownTopicError: If there is no such topic.
-    """
-    deadline, asking = asyncio.get_running_loop().time() + patience_s, True
-    while True:
-        await client.add_topic(topic)
-        partitions: set[int] | None = client.cluster.partitions_for_topic(topic)
-        if partitions and (partition is None or partition in partitions or not asking):
-            return partitions
-        asking = False
-        if topic in client.cluster.unauthorized_topics:
-            raise errors.TopicAuthorizationFailedError(topic)
-        if asyncio.get_running_loop().time() > deadline:
-            raise unknown_topic(
-                topic, (name for name in (await client.fetch_all_metadata()).topics() if name[:2] != "__")
-            )
-        await client.force_metadata_update()
-        await asyncio.sleep(_BACK_OFF_S)

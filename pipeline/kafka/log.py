@@ -19,7 +19,6 @@ from pipeline.kafka.settings import KafkaSettings
 from pipeline.kafka.topics import Topics
 from pipeline.kafka.transactions import Producers
 from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, PartitionInfo, TopicSpec
-from pipeline.log.names import unknown_topic
 
 T = TypeVar("T")
 _PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
@@ -41,7 +40,6 @@ class KafkaLog:
         self._topics = Topics(self._connections.settings)
         self._producers = Producers(self._connections)
         self._fetchers: list[Fetcher] = []  # those that nobody uses now
-        self._memberships: dict[str, GroupMembership] = {}
         self._starting = asyncio.Lock()
         self._admin: AIOKafkaAdminClient | None = None
         self._bounds: AIOKafkaConsumer | None = None
@@ -51,6 +49,7 @@ class KafkaLog:
     async def create_topic(self, spec: TopicSpec) -> None:
         """See ``Log.create_topic``."""
         await self._administer(lambda admin: self._topics.create(admin, spec), f"making topic {spec.name!r}")
+        self._connections.expect(spec.name)
 
     async def topics(self) -> dict[str, TopicSpec]:
         """See ``Log.topics``; the brokers' own are left out."""
@@ -78,15 +77,17 @@ class KafkaLog:
         """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
         with self._connections.translated(f"looking at topic {topic!r}"):
             reader = await self._reader()
-            known = [KafkaPartition(topic, number) for number in await self._numbers(reader, topic)]
+            numbers = await self._connections.known_topic(reader._client, topic)  # noqa: SLF001 - else it would subscribe
+            known = [KafkaPartition(topic, number) for number in numbers]
             starts, ends = await asyncio.gather(reader.beginning_offsets(known), reader.end_offsets(known))
+            self._connections.answered()
             return {each.partition: PartitionInfo(starts[each], ends[each], 0) for each in sorted(known)}
 
     async def offset_at(self, source: TopicPartition, time_ms: int) -> int:
         """See ``Log.offset_at``."""
         with self._connections.translated(f"looking at {source}"):
             reader, wanted = await self._reader(), KafkaPartition(*source)
-            await self._numbers(reader, source.topic)
+            await self._connections.known_topic(reader._client, source.topic)  # noqa: SLF001 - as above
             found = (await reader.offsets_for_times({wanted: max(time_ms, 0)}))[wanted]
             return int((await reader.end_offsets([wanted]))[wanted] if found is None else found.offset)
 
@@ -117,12 +118,9 @@ class KafkaLog:
         """See ``Log.disclaim``."""
         await self._producers.disclaim(fence)
 
-    async def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:
-        """See ``Log.commit``."""
+    async def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:  # noqa: ARG002 - see above
+        """See ``Log.commit``; the position is in ``outgoing`` too."""
         await self._producers.commit(fence, outgoing)
-        membership = self._memberships.get(fence.group)
-        if membership is not None:
-            membership.note(fence.source, offset)
 
     async def committed(self, group: str) -> dict[TopicPartition, Committed]:
         """See ``Log.committed``; when is known of our own commits only, 0 for others."""
@@ -150,10 +148,8 @@ class KafkaLog:
         await self._administer(lambda admin: groups.delete(admin, group), f"deleting group {group}")
 
     def join(self, group: str, member: str, *, ttl_ms: int) -> GroupMembership:
-        """See ``Log.join``; one membership of a group at a time."""
-        membership = GroupMembership(self._connections, group=group, member=member, ttl_ms=ttl_ms)
-        self._memberships[group] = membership
-        return membership
+        """See ``Log.join``."""
+        return GroupMembership(self._connections, group=group, member=member, ttl_ms=ttl_ms)
 
     # ---- upkeep
 
@@ -188,17 +184,6 @@ class KafkaLog:
                 await self._connections.start(reader)
                 self._bounds = reader
         return self._bounds
-
-    async def _numbers(self, reader: AIOKafkaConsumer, topic: str) -> set[int]:
-        await reader._client.add_topic(topic)  # noqa: SLF001 - else it would subscribe
-        numbers: set[int] | None = reader.partitions_for_topic(topic)
-        if not numbers:
-            known = await self.topics()
-            if topic not in known:
-                raise unknown_topic(topic, known)
-            await reader._client.force_metadata_update()  # noqa: SLF001 - it was made a moment ago
-            numbers = reader.partitions_for_topic(topic)
-        return numbers or set()
 
     @asynccontextmanager
     async def _fetcher(self) -> AsyncIterator[Fetcher]:

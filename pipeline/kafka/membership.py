@@ -22,12 +22,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import TopicPartition
 from pipeline.errors import LogError, LogUnavailableError
 from pipeline.kafka.connection import Connections
-from pipeline.kafka.fetching import known_topic
 from pipeline.kafka.groups import stamped
 from pipeline.log.api import BeforeRebalance, Fence, OnOwned
 
@@ -64,8 +64,10 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         self._assigned: set[TopicPartition] | None = None
         self._terms: dict[TopicPartition, int] = {}
         self._terms_begun = 0
-        self._positions: dict[TopicPartition, int] = {}
+        self._positions: dict[TopicPartition, int] = {}  # to be written
+        self._written: dict[TopicPartition, int] = {}
         self._joined_at: list[float] = []
+        self._joined_as = ""
 
     # ---- what the log's contract asks for
 
@@ -79,9 +81,9 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         self._asked = True
         self._news.set()
 
-    def note(self, source: TopicPartition, position: int) -> None:
-        """Note what was committed; the group's positions follow within a second."""
-        self._positions[source] = position
+    def note(self, positions: Mapping[TopicPartition, int]) -> None:
+        """See ``Membership.note``; the group's positions follow within a second."""
+        self._positions |= {source: at for source, at in positions.items() if self._written.get(source) != at}
 
     async def stay(self, on_owned: OnOwned, before_rebalance: BeforeRebalance) -> None:
         """See ``Membership.stay``.
@@ -130,6 +132,8 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
             self._terms[source] = self._terms_begun
         for source in self._terms.keys() - sources:
             del self._terms[source]
+            self._written.pop(source, None)  # others may write it now
+            self._positions.pop(source, None)
         self._assigned = sources
         self._note_joined()
         self._news.set()
@@ -160,7 +164,7 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
             try:
                 await self._connections.start(client)
                 client.set_topics(self.topics)
-                await asyncio.gather(*(known_topic(client, topic) for topic in self.topics))
+                await asyncio.gather(*(self._connections.known_topic(client, topic) for topic in self.topics))
             except LogUnavailableError:
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _LONGEST_BACK_OFF_S)
@@ -182,12 +186,14 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         coordinator = self._coordinator
         if coordinator is None or not self._asked:
             return True
-        generation = coordinator.generation
+        generation, member = coordinator.generation, coordinator.member_id
+        # A request of our own: what the library does upon the answer could break a join that began meanwhile.
+        request = HeartbeatRequest(self._group, generation, member)
         try:
-            alive = await coordinator._do_heartbeat()  # noqa: SLF001 - the library offers no other way to ask
+            is_member = (await coordinator._send_req(request)).error_code == errors.NoError.errno  # noqa: SLF001
         except errors.KafkaError:
-            alive = False
-        if not alive or coordinator.generation != generation or coordinator._rejoin_needed_fut.done():  # noqa: SLF001
+            is_member = False
+        if not is_member or coordinator.generation != generation or coordinator._rejoin_needed_fut.done():  # noqa: SLF001
             return False  # a new assignment will follow; until then the units that are lost stay lost
         self._asked = False
         return True
@@ -197,8 +203,14 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         return [Fence(self._group, source, self.member, self._terms[source]) for source in owned]
 
     def _note_joined(self) -> None:
-        """Notice another process with the same static id: the two take the membership from each other for ever."""
-        now = time.monotonic()
+        """Notice another process with the same static id: the two take the membership from each other for ever.
+
+        Whoever lost it so comes back with a new id of the coordinator's, which a rebalance does not give.
+        """
+        member = self._coordinator.member_id if self._coordinator is not None else ""
+        if member == self._joined_as:
+            return
+        self._joined_as, now = member, time.monotonic()
         self._joined_at = [at for at in self._joined_at if at > now - _WITHIN_S] + [now]
         instance = self._connections.settings.instance
         if instance is not None and len(self._joined_at) == _LOST_TOO_OFTEN:
@@ -225,6 +237,7 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         except (errors.KafkaError, LogError, TimeoutError) as error:
             _logger.debug("positions of group %s were not written: %s", self._group, error)
             return
+        self._written |= due
         for source, at in due.items():
             if self._positions.get(source) == at:
                 del self._positions[source]

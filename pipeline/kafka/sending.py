@@ -12,7 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from agents.events import Headers, Outgoing, Records
 from pipeline.errors import UsageError
-from pipeline.kafka.fetching import known_topic
+from pipeline.kafka.connection import Connections
 from pipeline.log.names import unknown_partition
 from pipeline.log.partitioner import partition_column
 
@@ -25,12 +25,14 @@ class Sending:
     """Fills batches for a producer and hands them over.
 
     Args:
+        connections: Know the topics.
         producer: Started; within a transaction if it is a transactional one.
         now_ms: Stamp of the records that have none, Unix ms.
         turn: Decides the partition of records without a key.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, *, now_ms: int, turn: int) -> None:
+    def __init__(self, connections: Connections, producer: AIOKafkaProducer, *, now_ms: int, turn: int) -> None:
+        self._connections = connections
         self._producer = producer
         self._now_ms = now_ms
         self._turn = turn
@@ -44,7 +46,7 @@ class Sending:
             UsageError: If columns differ in length.
         """
         topic, partition, records = outgoing
-        partitions = len(await known_topic(self._producer.client, topic, partition=partition))
+        partitions = len(await self._connections.known_topic(self._producer.client, topic, partition=partition))
         _check(outgoing, partitions)
         if not len(records):
             return

@@ -125,7 +125,7 @@ class Producers:
         self._connections.answered()
 
     async def _send(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
-        sending = Sending(producer, now_ms=time.time_ns() // 1_000_000, turn=next(self._turns))
+        sending = Sending(self._connections, producer, now_ms=time.time_ns() // 1_000_000, turn=next(self._turns))
         for each in outgoing:
             await sending.add(each)
         await sending.send()

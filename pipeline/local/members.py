@@ -147,6 +147,9 @@ class LeaseMembership:
         """See ``Membership.commit_offsets``."""
         await self._log.commit_offsets(self._group, offsets)
 
+    def note(self, positions: Mapping[TopicPartition, int]) -> None:
+        """See ``Membership.note``: commits have moved the group's positions already."""
+
     async def leave(self) -> None:
         """Give everything up at once."""
         await self._log.leave(self._group, self.member)

@@ -123,6 +123,13 @@ class Membership(Protocol):
     async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Move the group's positions of plain partitions."""
 
+    def note(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Note where the owned partitions stand, for whoever monitors the group.
+
+        A log whose commits move the group's positions needs it not; on Kafka they would stay behind where nothing is
+        committed: after a restore, and past the markers of transactions.
+        """
+
     async def leave(self) -> None:
         """Give everything up at once."""
 

@@ -50,6 +50,9 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         for topic in self.app.topics:  # Faust declares internal ones only and lets the broker make the rest
             await topic.maybe_declare()
         self._partitions = {name: spec.partitions for name, spec in (await self._log.topics()).items()}
+        for name in topics:  # not all are listed at once by a broker that has just been started
+            if name not in self._partitions:
+                self._partitions[name] = len(await self._log.partitions(name))
         self._membership.subscribe({name: self._partitions[name] for name in topics})
         if self._staying is None:
             self._staying = self.add_future(self._stay())
@@ -117,6 +120,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's
         """Commit units and plain partitions; Faust calls this at each commit interval."""
         await self._keeper.commit()
+        self._membership.note(self._keeper.positions)
         return bool(await super().commit(topics))
 
     def _new_offset(self, tp: TP) -> int | None:
@@ -133,6 +137,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         """Commit what waits, end the units and leave the group, so that others take over at once."""
         await super().on_stop()
         await self._keeper.release(list(self._keeper.units), timeout_s=self._membership.ttl_ms / 1000)
+        self._membership.note(self._keeper.positions)
         await self._keeper.close()
         if self._staying is not None:  # a sign of life after leaving would be a return
             self._staying.cancel()

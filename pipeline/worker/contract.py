@@ -14,6 +14,10 @@ class Shard(Protocol):
         """Offset of the next record to apply."""
 
     @property
+    def emitted(self) -> int:
+        """Offset up to which (exclusive) what comes of the records is out already; see ``shard_state.Progress``."""
+
+    @property
     def watermark_ms(self) -> int:
         """Newest event time seen, Unix ms."""
 
@@ -33,6 +37,9 @@ class Shard(Protocol):
 
     def dirty(self) -> dict[bytes, bytes | None]:
         """Slabs that changed since the last call, and the one that holds the position."""
+
+    def progress(self) -> dict[bytes, bytes | None] | None:
+        """The slab that says that all up to the position is out; ``None`` if the state has to be stored."""
 
     def restore(self, slabs: Mapping[bytes, bytes]) -> None:
         """Take over stored state; without slabs the position is 0."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 from agents.events import Chunk
 from pipeline.errors import StreamgaugeError
@@ -78,10 +79,12 @@ class ChunkEvent:
 
     def _apply(self, chunk: Chunk, count: int) -> Chunk:
         part = chunks.head(chunk, count)
+        started = time.perf_counter()
         try:
             self._unit.apply(part)
         except Exception as error:  # noqa: BLE001 - a shard that raised is half-changed, whatever it raised
             self._keeper.lost(self._unit, error, part.offsets if len(part) else None)
+        self._keeper.spent_s += time.perf_counter() - started
         return chunks.tail(chunk, count)
 
     async def _bury(self, chunk: Chunk, error: str) -> Chunk:

@@ -13,14 +13,14 @@ from pipeline.errors import LogBusyError, LogUnavailableError, OffsetOutOfRangeE
 from pipeline.log.api import Log
 from pipeline.worker.delivery import ChunkEvent
 from pipeline.worker.fairness import even
-from pipeline.worker.keeper import Keeper
+from pipeline.worker.keeper import MANY_AT_ONCE, Keeper
 from pipeline.worker.plain import PlainFeed
 
 _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 2 << 20
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
-_FEW = 2_000  # a chunk costs a millisecond however short it is, so after so few records more are given time to come
-_LINGER_S = 0.025
+_FEW = MANY_AT_ONCE  # a chunk costs something however short it is, so after so few records more are given time to come
+_SHORTEST_LINGER_S, _LONGEST_LINGER_S = 0.002, 0.025
 _AWAY_S = 0.25  # between two tries while the log does not answer
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
@@ -39,6 +39,7 @@ class Fetching:
         self._keeper = keeper
         self._feed = feed
         self._not_before = 0.0
+        self._spent_s = 0.0
 
     async def messages(
         self, generation: Callable[[], int | None], active: Collection[TP], acking: Collection[str]
@@ -62,7 +63,7 @@ class Fetching:
         if before is None or before != generation():
             return []
         if 0 < sum(map(len, chunks)) < _FEW:
-            self._not_before = asyncio.get_running_loop().time() + _LINGER_S
+            self._not_before = asyncio.get_running_loop().time() + self._linger_s()
         messages = []
         for chunk in chunks:
             message = self._message(chunk, positions[TopicPartition(chunk.topic, chunk.partition)], before)
@@ -72,6 +73,11 @@ class Fetching:
         if is_busy and not messages:
             await self._wait_for_progress()
         return messages
+
+    def _linger_s(self) -> float:
+        """As long as the last round kept the processor busy, so that a trickle takes half of it at the most."""
+        spent_s, self._spent_s = self._keeper.spent_s - self._spent_s, self._keeper.spent_s
+        return min(max(spent_s, _SHORTEST_LINGER_S), _LONGEST_LINGER_S)
 
     def _positions(self) -> dict[TopicPartition, int]:
         return {**even(self._keeper.units), **self._feed.positions()}

@@ -12,13 +12,17 @@ from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeEr
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
 from pipeline.worker.contract import BuildShard
+from pipeline.worker.notices import listed, report
+from pipeline.worker.progress import RestoreProgress
 from pipeline.worker.restore import Restored, restore
 from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
 _RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
-_EARLY_SHARE = 10  # the next early commit waits so many times as long as the last one kept the processor busy
+_EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
+MANY_AT_ONCE = 2_000
+"""A fetch that finds so many records of a partition works off a backlog."""
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 _BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
@@ -48,7 +52,9 @@ class Keeper:
         self.topics = frozenset(topics)
         self.units: dict[TopicPartition, Unit] = {}
         self.suspects = Suspects()
+        self.restores = RestoreProgress()
         self.progress = asyncio.Event()  # a unit was opened or has become free
+        self.spent_s = 0.0  # time that processing chunks has taken so far
         self.on_lost = on_lost
         self._sinks = sinks
         self._build = build
@@ -93,7 +99,7 @@ class Keeper:
         for unit in leaving:
             unit.is_leaving = True
         if leaving:
-            _logger.info("giving up %s", _listed((unit.source, "") for unit in leaving))
+            _logger.info("giving up %s", listed((unit.source, "") for unit in leaving))
             flushing = [asyncio.create_task(self.commit_unit(unit)) for unit in leaving]
             _, late = await asyncio.wait(flushing, timeout=timeout_s)
             if late:
@@ -117,11 +123,13 @@ class Keeper:
 
     async def _open_all(self, units: list[Unit]) -> None:
         started = time.monotonic()
+        for unit in units:
+            self.restores.begin(unit.source, asyncio.get_running_loop().time())
         restored = [each for each in await asyncio.gather(*map(self._open, units)) if each is not None]
         if any(unit.is_open for unit in units):
             _logger.info(
                 "opened %s: restored %d slabs, %d bytes in %d ms",
-                _listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
+                listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
                 sum(each.slabs for each in restored),
                 sum(each.size_bytes for each in restored),
                 (time.monotonic() - started) * 1000,
@@ -132,7 +140,7 @@ class Keeper:
         async with self._restoring, self._locks[source]:
             try:
                 await self._sinks.log.claim(unit.fence)
-                restored = await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic))
+                restored = await self._restore(unit)
             except (StateError, OffsetOutOfRangeError) as error:
                 _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
                 unit.stopped = True
@@ -141,13 +149,24 @@ class Keeper:
             except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
                 self.lost(unit, error)
                 return None
+            finally:
+                self.restores.end(source)
         if self.units.get(source) is not unit or unit.failure is not None:
             return None
-        _report(source, restored)
+        report(source, restored)
         unit.start(restored.shard)
         unit.fed_at = asyncio.get_running_loop().time()
         self.progress.set()
         return restored
+
+    async def _restore(self, unit: Unit) -> Restored:
+        source = unit.source
+
+        def on_progress(done: int, total: int, size_bytes: int) -> None:
+            unit.restored_bytes = size_bytes
+            self.restores.advance(source, done=done, total=total, size_bytes=size_bytes)
+
+        return await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic), on_progress)
 
     # ---- failures
 
@@ -164,7 +183,8 @@ class Keeper:
         unit.end(error)
         pause_ms = 0
         if isinstance(error, FencedError):
-            _logger.log(logging.DEBUG if unit.is_leaving else logging.WARNING, "%s is lost: %s", unit.source, error)
+            # Also where a rebalance has come to the next owner first, so no warning.
+            _logger.log(logging.DEBUG if unit.is_leaving else logging.INFO, "%s is lost: %s", unit.source, error)
         elif isinstance(error, LogUnavailableError):  # the log has said so itself, once for all partitions
             pause_ms = _AWAY_MS
             _logger.debug("%s waits for the log: %s", unit.source, error)
@@ -215,7 +235,7 @@ class Keeper:
         await asyncio.gather(*(self.commit_unit(unit) for unit in list(self.units.values())))
 
     def commit_soon(self) -> None:
-        """Commit early, but spend no more than a tenth of the time with it."""
+        """Commit early, but spend no more than a quarter of the time with it."""
         if self._early is None or self._early.done():
             self._early = self._spawn(self._commit_early())
 
@@ -224,18 +244,18 @@ class Keeper:
         while self._urgent():
             await asyncio.sleep(self._early_at - loop.time())
             units = self._urgent()
-            await asyncio.gather(*map(self.commit_unit, units))
-            share = _EARLY_SHARE if any(unit.caught_up for unit in self.units.values()) else _BACKLOG_SHARE
+            await asyncio.gather(*(self.commit_unit(unit, early=True) for unit in units))
+            share = _BACKLOG_SHARE if all(unit.is_behind for unit in self.units.values()) else _EARLY_SHARE
             self._early_at = loop.time() + share * sum(unit.commit_cost_s for unit in units)
 
     def _urgent(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.is_urgent]
 
-    async def commit_unit(self, unit: Unit) -> None:
-        """Commit what waits in one unit."""
+    async def commit_unit(self, unit: Unit, *, early: bool = False) -> None:
+        """Commit what waits in one unit; early ones leave its state for later where that is exact."""
         async with self._locks[unit.source]:
             try:
-                if await unit.commit():
+                if await unit.commit(early=early):
                     self.suspects.passed(unit.source, unit.committed)
             except Exception as error:  # noqa: BLE001 - the outcome is unknown whatever was raised
                 self.lost(unit, error)
@@ -245,45 +265,24 @@ class Keeper:
     # ---- feeding
 
     @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """Up to where everything is out, of the units that were opened and did not break."""
+        return {
+            source: max(unit.committed, unit.shard.emitted)
+            for source, unit in self.units.items()
+            if unit.was_opened and not unit.failure
+        }
+
+    @property
     def is_busy(self) -> bool:
         """Whether a unit will want to be fetched for soon."""
         return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())
 
     def fed(self, asked: Iterable[TopicPartition], chunks: Iterable[Chunk]) -> None:
         """Note for which of the units asked for there was nothing."""
-        found = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
+        found = {TopicPartition(chunk.topic, chunk.partition): len(chunk) for chunk in chunks}
         for source in asked:
             unit = self.units.get(source)
             if unit is not None:
                 unit.caught_up = source not in found
-
-
-def _listed(partitions: Iterable[tuple[TopicPartition, str]]) -> str:
-    """Partitions by topic, in short: ``payments/0@17,1@4 samples/0@9``."""
-    topics: dict[str, list[str]] = {}
-    for source, text in sorted(partitions):
-        topics.setdefault(source.topic, []).append(f"{source.partition}{text}")
-    return " ".join(f"{topic}/{','.join(parts)}" for topic, parts in topics.items())
-
-
-def _report(source: TopicPartition, restored: Restored) -> None:
-    for notice in restored.shard.notices:
-        _logger.warning("%s", notice)
-    if restored.lost is not None:
-        first, last = restored.lost
-        _logger.error(
-            "%s: records %d to %d were removed by retention before they were processed; going on at %d. "
-            "Give the topic more retention, or the workers more speed.",
-            source,
-            first,
-            last,
-            last + 1,
-        )
-    if restored.forgot is not None:
-        _logger.warning(
-            "%s: evidence from before offset %d is missing, because reading it again failed: %s: %s",
-            source,
-            restored.shard.position,
-            type(restored.forgot).__name__,
-            restored.forgot,
-        )
+                unit.is_behind = found.get(source, 0) >= MANY_AT_ONCE

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from agents.events import Alert, Chunk, Outgoing, Output, Records, TopicPartition
 from pipeline.alerts import encode_alert
 from pipeline.codec import Reason, Reject
@@ -18,6 +20,7 @@ from pipeline.worker.contract import Shard
 
 _logger = logging.getLogger(__name__)
 MANY_RECORDS = 32_768
+_LEAST_COST_S = 0.001
 _WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
 """So many pending records ask for an early commit; twice as many stop the fetching, so memory stays bounded."""
 
@@ -63,8 +66,10 @@ class Unit:
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
         self.caught_up = False  # whether the last fetch found nothing
+        self.is_behind = False  # whether the last fetch found a lot
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
+        self.restored_bytes = 0  # of state, so far
         self.commits = 0
         self.commit_cost_s = 0.0  # processor time that the last commit took, about
         self.pending_records = 0
@@ -73,6 +78,7 @@ class Unit:
         self._meter = meter
         self._outgoing: list[Outgoing] = []
         self._touched = False
+        self._may_be_early = True
         self._is_full = False  # whether keys had to make room, which is said once
         self._shard: Shard | None = None
 
@@ -82,6 +88,11 @@ class Unit:
         if self._shard is None:
             raise RuntimeError(f"{self.source}: the unit has not been opened")
         return self._shard
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether there is a shard."""
+        return self._shard is not None
 
     @property
     def is_open(self) -> bool:
@@ -118,6 +129,7 @@ class Unit:
 
     def apply(self, chunk: Chunk) -> None:
         """Process a chunk. After an exception the unit must be ended."""
+        chunk = self._replay(chunk)
         output = self.shard.process(chunk)
         if not len(chunk):
             self._pass()
@@ -128,6 +140,20 @@ class Unit:
             self._is_full = True
             _logger.warning("%s: a table is full, keys seen longest ago make room: raise max_keys", self.source)
         self._gather(output)
+
+    def _replay(self, chunk: Chunk) -> Chunk:
+        """Bring the state to where its alerts and records are out already, and return the rest of the chunk."""
+        count = int(np.searchsorted(chunk.offsets, self.shard.emitted))
+        if not count:
+            return chunk
+        part = chunks.head(chunk, count)
+        output = self.shard.process(part)
+        self._touched = True
+        if self._meter is not None:
+            now_ms = self._sinks.now_ms()
+            self._meter.observe(output, part, now_ms)
+            self._meter.alerted(output.alerts, now_ms)
+        return chunks.tail(chunk, count)
 
     def _pass(self) -> None:
         """Go past what holds no records, such as the markers of transactions.
@@ -160,6 +186,7 @@ class Unit:
         message = "processing it raised an error each time it was tried"
         letter = dead_letters(poison, [Reject(0, int(poison.offsets[0]), Reason.POISON, error, message)])
         output = self.shard.process(chunks.nothing(*self.source, poison.next_offset))
+        self.passed_over()
         output.outgoing.append(letter)
         output.rejects[Reason.POISON] = len(poison)
         if self._meter is not None:
@@ -167,24 +194,31 @@ class Unit:
         self._gather(output)
         return topic
 
+    def passed_over(self) -> None:
+        """Note that a record was left out: processing from an earlier state again would not do that."""
+        self._may_be_early = False
+
     def _gather(self, output: Output) -> None:
         self._touched = True
         self.alerts.extend(output.alerts)
         self._outgoing.extend(output.outgoing)
         self.pending_records += sum(len(each.records) for each in output.outgoing)
 
-    async def commit(self) -> bool:
+    async def commit(self, *, early: bool = False) -> bool:
         """Make alerts, outgoing records, changed slabs and the position visible together; returns whether it did.
+
+        Args:
+            early: Leave the slabs for later where the shard allows it; see ``shard_state.Progress``.
 
         Raises:
             FencedError: If another worker owns the partition. After this and any other error the outcome counts as
                 unknown, and the unit must be ended.
         """
-        if not self.is_open or not self._touched:
+        if not self.is_open or not (self.is_urgent if early else self._touched):
             return False
         started = time.perf_counter()
-        outgoing, position = self._take(), self.shard.position
-        self.commit_cost_s = _WRITE_COST * (time.perf_counter() - started)
+        outgoing, position = self._take(early=early), self.shard.position
+        self.commit_cost_s = max(_LEAST_COST_S, _WRITE_COST * (time.perf_counter() - started))
         # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
         writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
         try:
@@ -201,17 +235,22 @@ class Unit:
         self.committed = position
         self.commits += 1
 
-    def _take(self) -> list[Outgoing]:
+    def _take(self, *, early: bool) -> list[Outgoing]:
         """Everything that belongs into one commit: no await in here, so that all of it is of one moment."""
         now_ms = self._sinks.now_ms()
         alerts, outgoing = self.alerts, self._outgoing
-        self.alerts, self._outgoing, self.pending_records, self._touched = [], [], 0, False
-        slabs = self.shard.dirty()
+        self.alerts, self._outgoing, self.pending_records = [], [], 0
+        slabs = self.shard.progress() if early and self._may_be_early else None
+        is_full = slabs is None
+        if slabs is None:
+            slabs = self.shard.dirty()
+            self._touched, self._may_be_early = False, True
         if alerts:
             outgoing.append(self._encoded(alerts, now_ms))
         if self._meter is not None:
             self._meter.alerted(alerts, now_ms)
-            event = self._meter.drain(now_ms)
+            # What was measured goes with the state: records that are processed again are measured again.
+            event = self._meter.drain(now_ms) if is_full else None
             if event is not None:
                 outgoing.extend(health_outgoing(self._sinks.app, [event]))
         state = Records(keys=list(slabs), values=list(slabs.values()))

@@ -9,8 +9,9 @@ import numpy as np
 from agents.events import Chunk, TopicPartition
 from pipeline.codec import Decoder
 from pipeline.plan import plans
-from pipeline.shard import Shard, build_shard
+from pipeline.shard import Shard
 from tests.bench.job import Payments, config
+from tests.pipeline.shards import build_shard
 
 COMMIT_EVERY = 40_000  # records between two commits of a partition, as at 200,000 records/s with a commit a second
 

@@ -6,44 +6,29 @@ import secrets
 import signal
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import load_config
 from pipeline.config.model import AppConfig
+from pipeline.errors import StreamgaugeError
 from pipeline.log import Log, TopicSpec
-from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
-from tests.crash.application import TTL_MS, toml
 from tests.crash.drill import Casualties, Drill
 from tests.crash.faults import Kind, make_plan
 from tests.crash.fleet import Fleet, cancelled_by
+from tests.crash.options import Options
 from tests.crash.pauses import Pauses
-from tests.crash.verdict import Verdict, check
+from tests.crash.setting import Setting
+from tests.crash.verdict import Verdict
 
-_CATCH_UP_S = 240.0
+TTL_MS = 6_000
+"""How long a silent worker is believed to live: the worker's default."""
+_CATCH_UP_S, _SETTLE_S, _LOOK_S = 240.0, 120.0, 0.5
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What to run.
-
-    Args:
-        seconds: Length of the load.
-        seed: Of the load and of the faults.
-        rate_per_s: Payments a second; copies come on top.
-        partitions: Of the source topic.
-        log: URL of the event log; ``None``: a fresh local one.
-        keep: Folder for configuration, messages and a local log; ``None``: a temporary one, removed at the end.
-    """
-
-    seconds: float
-    seed: int
-    rate_per_s: float
-    partitions: int
-    log: str | None = None
-    keep: Path | None = None
+MakeSetting = Callable[[Options, Path, str], AbstractAsyncContextManager[Setting]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,49 +44,44 @@ class Report:
         return not self.problems
 
 
-async def run(options: Options) -> Report:
+async def run(options: Options, make: MakeSetting) -> Report:
     """Run once; whatever ends it, no process is left."""
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(cancelled_by(signal.SIGINT, signal.SIGTERM))
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamgauge-crash-")))
         folder.mkdir(parents=True, exist_ok=True)
-        app = f"crash{secrets.token_hex(3)}"
-        file = folder / "crash.toml"
-        url = options.log or f"local://{folder.resolve() / 'events.db'}"
-        file.write_text(toml(app=app, log=url, partitions=options.partitions))
-        config = load_config(file, {})
+        setting = await stack.enter_async_context(make(options, folder, f"crash{secrets.token_hex(3)}"))
         fleet = stack.enter_context(Fleet(folder))
-        log = open_log(config.log, kafka=config.kafka)
-        try:
-            return await _run(options, config, log, fleet)
-        finally:
-            await log.close()
+        return await _run(options, setting, fleet)
 
 
-async def _run(options: Options, config: AppConfig, log: Log, fleet: Fleet) -> Report:
-    await create_topics(log, config)
-    file = str(config.source)
-    pauses = Pauses(log, config.name)
-    plan = make_plan(options.seed, options.seconds, ttl_s=TTL_MS / 1_000)
-    drill = Drill(plan, lambda worker: fleet.worker(f"w{worker + 1}", file), pauses)
+async def _run(options: Options, setting: Setting, fleet: Fleet) -> Report:
+    await create_topics(setting.log, setting.config)
+    pauses = Pauses(setting.scene)
+    plan = make_plan(options.seed, options.seconds, setting.pace, ttl_s=TTL_MS / 1_000)
+    drill = Drill(
+        plan, lambda number: setting.worker(fleet, number), pauses, static=setting.static, broker=setting.broker
+    )
     watching = asyncio.create_task(pauses.watch())
-    producer = fleet.python("producer", "tests.crash.producer", file, *_load(options))
+    producer = setting.producer(fleet)
     problems: list[str] = []
     try:
         await drill.run()
         if await producer.ended(options.seconds + 60) != 0:
             problems.append(f"the producer failed with code {producer.code}:\n{producer.last_words()}")
-        await drill.end()
         began = time.monotonic()
-        problems += await _catch_up(fleet, file)
-        caught_up_s = time.monotonic() - began
+        stuck = await _settle(setting, drill)
+        settled_s = time.monotonic() - began
+        await drill.end()
+        problems += stuck + await _catch_up(setting, fleet)
         if watching.done():
             watching.result()
     finally:
         watching.cancel()
-    verdict = await check(log, config)
-    summary = _summary(verdict, drill.casualties, pauses)
-    summary |= {"seconds": options.seconds, "seed": options.seed, "catch_up_s": round(caught_up_s, 1)}
+    verdict = await setting.check()
+    verdict.stuck_partitions = max(verdict.stuck_partitions, len(stuck))
+    summary = _summary(verdict, drill.casualties, pauses) | setting.facts()
+    summary |= {"seconds": options.seconds, "seed": options.seed, "settled_s": round(settled_s, 1)}
     return Report(summary=summary, problems=problems + drill.casualties.problems + verdict.examples)
 
 
@@ -112,14 +92,27 @@ async def create_topics(log: Log, config: AppConfig) -> None:
         await log.create_topic(spec)
 
 
-def _load(options: Options) -> list[str]:
-    given = {"--rate": options.rate_per_s, "--seconds": options.seconds, "--seed": options.seed}
-    return [text for name, value in given.items() for text in (name, str(value))]
+async def _settle(setting: Setting, drill: Drill) -> list[str]:
+    """Let the workers that are left process everything; what they did not in time."""
+    deadline = time.monotonic() + _SETTLE_S
+    while True:
+        drill.revive()
+        try:
+            behind = await setting.behind()
+        except StreamgaugeError as error:
+            if not error.retriable:
+                raise
+            behind = [f"unknown: {error}"]
+        if not behind:
+            return []
+        if time.monotonic() >= deadline:
+            return [f"not processed within {_SETTLE_S:g} s: {each}" for each in behind]
+        await asyncio.sleep(_LOOK_S)
 
 
-async def _catch_up(fleet: Fleet, file: str) -> list[str]:
-    """One worker processes what is left."""
-    worker = fleet.worker("last", file, "--until-idle")
+async def _catch_up(setting: Setting, fleet: Fleet) -> list[str]:
+    """One more worker finds that nothing is left, and closes what it can."""
+    worker = setting.last(fleet)
     code = await worker.ended(_CATCH_UP_S)
     if code == 0:
         return []
@@ -132,25 +125,24 @@ def _summary(verdict: Verdict, casualties: Casualties, pauses: Pauses) -> dict[s
     return {
         "records": verdict.records,
         "kills": done[Kind.KILL] + done[Kind.STOP_KILL],
-        "terms": done[Kind.TERM],
+        "terms": done[Kind.TERM] + done[Kind.LEAVE],
         "zombies": done[Kind.ZOMBIE],
         "short_stops": done[Kind.STOP],
+        "stopped_kills": done[Kind.STOP_KILL],
+        "broker_kills": casualties.outages,
         "joins": casualties.joins,
+        "restarts_same_identity": casualties.restarts,
         "at_work": casualties.at_work,
         "zombies_replaced": casualties.replaced,
-        "hung": casualties.hung,
-        "stuck": verdict.stuck,
         "lost": verdict.lost,
         "repeated": verdict.repeated,
         "unexpected": verdict.unexpected,
         "wrong_totals": verdict.wrong_totals,
         "wrong_state": verdict.wrong_state,
         "wrong_alerts": verdict.wrong_alerts,
+        "stuck_partitions": verdict.stuck_partitions,
+        "hung_workers": casualties.hung,
         "alerts": verdict.alerts,
-        "alerts_by_rule": verdict.rules,
-        "closed_windows": verdict.windows,
-        "late": verdict.late,
-        "overtaken": verdict.overtaken,
-        "rejects": verdict.rejects,
+        **verdict.facts,
         "pauses_ms": pauses.summary(),
     }

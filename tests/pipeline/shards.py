@@ -8,7 +8,8 @@ import orjson
 from agents.events import Chunk, Output, Records, TopicPartition
 from agents.spec import DetectorSpec, Field, RuleSpec, StreamSpec
 from pipeline.config.model import AppConfig
-from pipeline.shard import Shard, build_shard
+from pipeline.plan import plans
+from pipeline.shard import Shard
 from tables.spec import Measure, TableSpec, Window
 
 TYPES = {"id": "str", "account": "str", "merchant": "str", "country": "str", "ts": "int", "cents": "int"}
@@ -89,3 +90,8 @@ def records_of(outputs: Iterable[Output], topic: str) -> list[bytes | None]:
 def fresh(config: AppConfig | None = None, topic: str = "payments") -> Shard:
     """A new shard of partition 0."""
     return build_shard(config or app(), TopicPartition(topic, 0))
+
+
+def build_shard(config: AppConfig, source: TopicPartition) -> Shard:
+    """A fresh shard for one source partition."""
+    return Shard(plans(config)[source.topic], source.partition)

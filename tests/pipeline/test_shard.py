@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from agents.events import TopicPartition
 from pipeline.plan import plans, source_topics, topic_specs
-from pipeline.shard import build_shard
-from tests.pipeline.shards import app, chunk_of, feed, fresh, payload, records_of
+from tests.pipeline.shards import app, build_shard, chunk_of, feed, fresh, payload, records_of
 
 record = st.fixed_dictionaries(
     {

@@ -6,8 +6,7 @@ import pytest
 
 from agents.events import Batch, TopicPartition
 from pipeline.packed import pack
-from pipeline.shard import build_shard
-from tests.pipeline.shards import app, chunk_of, feed, fresh, payload, records_of
+from tests.pipeline.shards import app, build_shard, chunk_of, feed, fresh, payload, records_of
 
 REPARTITION = "app-payments-by-merchant-repartition"
 

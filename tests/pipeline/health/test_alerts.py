@@ -13,7 +13,7 @@ from pipeline.health.events import UnitMeter, health_topic
 from pipeline.health.look import Look
 from pipeline.health.sampler import LagSampler
 from pipeline.log.api import Committed
-from pipeline.shard import build_shard
+from tests.pipeline.shards import build_shard
 
 T0 = 1_700_000_000_000
 FIELDS = {"ts": Field(name="ts", type="int")}

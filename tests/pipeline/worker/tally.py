@@ -40,7 +40,9 @@ class TallyShard:
         self.watermark_ms = 0
         self.history = 0
         self.notices: list[str] = []
+        self.emitted = 0
         self.counts: Counter[str] = Counter()
+        self._stored: list[int] | None = None
         self._changed: set[str] = set()
 
     def process(self, chunk: Chunk) -> Output:
@@ -65,18 +67,28 @@ class TallyShard:
 
     def advance(self, time_ms: int) -> Output:
         self.watermark_ms = max(self.watermark_ms, time_ms)
+        self._stored = None
         return Output(outgoing=[Outgoing("advanced", 0, Records(values=[str(time_ms).encode()]))])
 
     def dirty(self) -> dict[bytes, bytes | None]:
         slabs: dict[bytes, bytes | None] = {key.encode(): b"%d" % self.counts[key] for key in self._changed}
         self._changed.clear()
-        slabs[b"meta"] = json.dumps([self.position, self.watermark_ms]).encode()
+        self._stored = [self.position, self.watermark_ms]
+        slabs[b"meta"] = self._meta(self._stored)
         return slabs
+
+    def progress(self) -> dict[bytes, bytes | None] | None:
+        return None if self._stored is None else {b"meta": self._meta(self._stored)}
+
+    def _meta(self, stored: list[int]) -> bytes:
+        self.emitted = max(self.emitted, self.position)
+        return json.dumps([*stored, self.emitted]).encode()
 
     def restore(self, slabs: Mapping[bytes, bytes]) -> None:
         counts = dict(slabs)
         if meta := counts.pop(b"meta", None):
-            self.position, self.watermark_ms = json.loads(meta)
+            self.position, self.watermark_ms, self.emitted = json.loads(meta)
+            self._stored = [self.position, self.watermark_ms]
         self.counts = Counter({key.decode(): int(count) for key, count in counts.items()})
 
     def remember(self, chunk: Chunk) -> None:

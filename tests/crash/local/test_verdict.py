@@ -13,14 +13,14 @@ from agents.events import Outgoing, Records, TopicPartition
 from load.payments import PaymentsLoad
 from pipeline.config import load_config
 from pipeline.log.opening import open_log
-from tests.crash.application import load, toml
 from tests.crash.fleet import Fleet
-from tests.crash.observed import read_topic
+from tests.crash.local.application import load, toml
+from tests.crash.local.check import check
+from tests.crash.local.observed import read_topic
 from tests.crash.run import create_topics
-from tests.crash.verdict import check
 
 APP, PARTITIONS = "crash", 2
-_WRONG = ("lost", "repeated", "unexpected", "wrong_totals", "wrong_state", "wrong_alerts", "stuck")
+_WRONG = ("lost", "repeated", "unexpected", "wrong_totals", "wrong_state", "wrong_alerts", "stuck_partitions")
 
 
 @contextlib.asynccontextmanager
@@ -185,5 +185,5 @@ def test_a_partition_that_stands_still_is_found(original, tmp_path):
             return await check(target, copied)
 
     verdict = asyncio.run(work())
-    assert faults_of(verdict) == {"stuck"}
+    assert faults_of(verdict) == {"stuck_partitions"}
     assert f"stuck: {APP}-payments/1 is committed to 5" in verdict.examples[0]

@@ -1,4 +1,4 @@
-"""The load as a process of its own: ``python -m tests.crash.producer CONFIG --rate N --seconds N --seed N``."""
+"""The load as a process of its own: ``python -m tests.crash.local.producer CONFIG --rate N --seconds N --seed N``."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from pipeline.config import load_config
 from pipeline.errors import StreamgaugeError
 from pipeline.log import Log
 from pipeline.log.opening import open_log
-from tests.crash.application import load
+from tests.crash.local.application import load
 
 _RETRY_S = 0.2
 

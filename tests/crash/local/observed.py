@@ -13,8 +13,8 @@ from pipeline.log import Log
 from pipeline.packed import unpack
 from pipeline.plan import source_topics
 from pipeline.views import TableReader
-from tests.crash.oracle import Packed, Place
-from tests.crash.payments import Refused, Source
+from tests.crash.local.oracle import Packed, Place
+from tests.crash.local.payments import Refused, Source
 
 _CHUNK_BYTES = 4 << 20
 TABLES = ("account_2s", "account_20s", "merchant_5s", "merchant_10s")

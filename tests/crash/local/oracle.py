@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from tests.crash.payments import Payment, Source
-from tests.crash.windows import PACKED_REACH, REACH, Evidence, Firing, Row, Rule, Sliding, Table, Tumbling
+from tests.crash.local.payments import Payment, Source
+from tests.crash.local.windows import PACKED_REACH, REACH, Evidence, Firing, Row, Rule, Sliding, Table, Tumbling
 
 SKEW_MS = 60_000
 """How far behind the fastest source partition the slowest may hold windows by merchant open."""
