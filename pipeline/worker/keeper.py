@@ -12,6 +12,7 @@ from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeEr
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
 from pipeline.worker.contract import BuildShard
+from pipeline.worker.reporting import listed, report
 from pipeline.worker.restore import Restored, restore
 from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
@@ -96,7 +97,7 @@ class Keeper:
         for unit in leaving:
             unit.is_leaving = True
         if leaving:
-            _logger.info("giving up %s", _listed((unit.source, "") for unit in leaving))
+            _logger.info("giving up %s", listed((unit.source, "") for unit in leaving))
             flushing = [asyncio.create_task(self.commit_unit(unit)) for unit in leaving]
             _, late = await asyncio.wait(flushing, timeout=timeout_s)
             if late:
@@ -124,18 +125,20 @@ class Keeper:
         if any(unit.is_open for unit in units):
             _logger.info(
                 "opened %s: restored %d slabs, %d bytes in %d ms",
-                _listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
+                listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
                 sum(each.slabs for each in restored),
                 sum(each.size_bytes for each in restored),
                 (time.monotonic() - started) * 1000,
             )
 
     async def _open(self, unit: Unit) -> Restored | None:
-        source = unit.source
+        source, log = unit.source, self._sinks.log
         async with self._restoring, self._locks[source]:
+            if not self._is_wanted(unit):  # it has moved on meanwhile, and a claim would throw the next owner out
+                return None
             try:
-                await self._sinks.log.claim(unit.fence)
-                restored = await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic))
+                await log.claim(unit.fence)
+                restored = await restore(log, self._build, source, self._sinks.state_topic(source.topic))
             except (StateError, OffsetOutOfRangeError) as error:
                 _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
                 unit.stopped = True
@@ -144,13 +147,17 @@ class Keeper:
             except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
                 self.lost(unit, error)
                 return None
-        if self.units.get(source) is not unit or unit.failure is not None:
+        if not self._is_wanted(unit):
+            await log.disclaim(unit.fence)
             return None
-        _report(source, restored)
+        report(source, restored)
         unit.start(restored.shard)
         unit.fed_at = asyncio.get_running_loop().time()
         self.progress.set()
         return restored
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        return self.units.get(unit.source) is unit and unit.failure is None
 
     # ---- failures
 
@@ -266,34 +273,3 @@ class Keeper:
             if unit is not None:
                 unit.caught_up = source not in found
                 unit.is_behind = found.get(source, 0) >= MANY_AT_ONCE
-
-
-def _listed(partitions: Iterable[tuple[TopicPartition, str]]) -> str:
-    """Partitions by topic, in short: ``payments/0@17,1@4 samples/0@9``."""
-    topics: dict[str, list[str]] = {}
-    for source, text in sorted(partitions):
-        topics.setdefault(source.topic, []).append(f"{source.partition}{text}")
-    return " ".join(f"{topic}/{','.join(parts)}" for topic, parts in topics.items())
-
-
-def _report(source: TopicPartition, restored: Restored) -> None:
-    for notice in restored.shard.notices:
-        _logger.warning("%s", notice)
-    if restored.lost is not None:
-        first, last = restored.lost
-        _logger.error(
-            "%s: records %d to %d were removed by retention before they were processed; going on at %d. "
-            "Give the topic more retention, or the workers more speed.",
-            source,
-            first,
-            last,
-            last + 1,
-        )
-    if restored.forgot is not None:
-        _logger.warning(
-            "%s: evidence from before offset %d is missing, because reading it again failed: %s: %s",
-            source,
-            restored.shard.position,
-            type(restored.forgot).__name__,
-            restored.forgot,
-        )
