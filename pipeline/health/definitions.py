@@ -9,6 +9,7 @@ from pipeline.config.model import AppConfig
 from pipeline.errors import ConfigError
 from pipeline.health.burrow import Status
 from pipeline.health.events import COUNTERS, GAUGES, HISTOGRAMS, PEAKS, health_topic
+from pipeline.health.stuck import Cause
 from tables.histogram import WIDTH
 from tables.spec import Measure, TableSpec, Window
 
@@ -119,7 +120,19 @@ def _tables() -> list[TableSpec]:
     ]
 
 
+_STUCK: Final = tuple(
+    RuleSpec(
+        name=f"health-stuck-{cause.name.lower()}",
+        table="health_1s",
+        when=f"stuck == {int(cause)}",
+        severity="high",
+        cooldown_ms=60_000,
+        description=f"The partition does not move: {cause.sentence}. It is opened again, then the worker ends.",
+    )
+    for cause in Cause
+)
 _RULES: Final = (
+    *_STUCK,
     RuleSpec(
         name="health-stall",
         table="health_1s",

@@ -39,7 +39,7 @@ SLOW_MS: Final = 1_000
 detector sees a calm series until latency matters."""
 BUSY_PER_S: Final = 10.0
 """``busy_per_s`` is the produce rate, but at least this: below it chance decides whether a second is a busy one."""
-GAUGES: Final = (
+SAMPLED: Final = (
     "lag_records",
     "lag_processed",
     "lag_ms",
@@ -50,6 +50,8 @@ GAUGES: Final = (
     "status",
 )
 """What a sampler says; see ``sampler.LagSample``."""
+GAUGES: Final = (*SAMPLED, "stuck", "restored", "restore_eta_ms")
+"""``stuck`` is what a watchdog says (``stuck.Cause``), the last two a restore: its share done, and the time left."""
 
 
 def health_topic(app: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.health.burrow import Status, Verdict
 from pipeline.health.look import Look, look
 from pipeline.health.sampler import eta_ms, rates
+from pipeline.health.stuck import Cause
 from pipeline.log.api import Lease, Log
 
 LeaseState = Literal["held", "expired", "free", "none"]
@@ -196,7 +197,11 @@ def _overlaid(row: LagRow, view: Measured, at: int | None) -> LagRow:
         return row
     found = {name: float(view.columns[name][at]) for name in ("produce_per_s", "consume_per_s", "eta_ms", "status")}
     status, reason = Status(int(found.pop("status"))), row.reason
-    if status > row.status:
+    stuck = view.columns["stuck"][at]
+    if not np.isnan(stuck) and stuck > 0:
+        cause = Cause(int(stuck))
+        status, reason = max(status, Status.STALL), f"{row.reason}; stuck in {cause.name.lower()}: {cause.sentence}"
+    elif status > row.status:
         reason = f"{row.reason}; the workers measured {status.name}"
     known: dict[str, Any] = {name: value for name, value in found.items() if not np.isnan(value)}
     if "eta_ms" in known:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.events import TopicPartition
 from pipeline.config.model import AppConfig
-from pipeline.errors import LogError, LogUnavailableError
+from pipeline.errors import LogError, LogUnavailableError, StuckError
 from pipeline.health import LagSampler, UnitMeter, health_topic, outgoing
 from pipeline.local.members import member_name
 from pipeline.log import Log
@@ -17,13 +17,17 @@ from pipeline.shard import Shard
 from pipeline.worker.contract import BuildShard
 from pipeline.worker.delivery import ChunkEvent
 from pipeline.worker.keeper import Keeper
+from pipeline.worker.progress import restore_events
 from pipeline.worker.transport import LogApp, LogTransport, NoTables
 from pipeline.worker.units import Sinks
+from pipeline.worker.watchdog import LIMIT_S, Watchdog, stuck_events
 
 _logger = logging.getLogger(__name__)
 DEFAULT_TTL_MS = 6_000
 _IDLE_EVERY_S = 0.25
 _SAMPLE_EVERY_S = 1.0
+_WATCH_EVERY_S = 2.0
+_TELL_EVERY_S = 2.0
 _TIDY_EVERY_S = 60.0
 
 
@@ -120,8 +124,43 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
     if any(ms is not None for ms in idle_ms.values()):
         _add_timer(app, _IDLE_EVERY_S, advance_idle)
     _add_timer(app, _TIDY_EVERY_S, tidy)
+    _add_timer(app, _WATCH_EVERY_S, _watching(app, config, now_ms))
+    _add_timer(app, _TELL_EVERY_S, _telling(app, config, now_ms))
     if config.health:
         _add_timer(app, _SAMPLE_EVERY_S, _sampling(app, config, now_ms, sorted(made)))
+
+
+def _telling(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
+    async def tell_restores() -> None:
+        report = app.keeper.restores.report(asyncio.get_running_loop().time())
+        if report is not None:
+            _logger.info("%s", report)
+            if config.health:
+                await app.log_.append(restore_events(config.name, report, now_ms()))
+
+    return tell_restores
+
+
+def _watching(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
+    watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
+
+    async def watch() -> None:
+        topics = {source.topic for source in app.keeper.units}
+        ends = {
+            TopicPartition(topic, number): info.end
+            for topic in topics
+            for number, info in (await app.log_.partitions(topic)).items()
+        }
+        found = watchdog.look(ends, asyncio.get_running_loop().time())
+        for stuck in found:
+            _logger.error("%s; %s", stuck, "opening it again" if stuck.strikes == 1 else "ending, to be started again")
+        if config.health:
+            await app.log_.append(stuck_events(config.name, found, now_ms()))
+        for stuck in found:
+            if stuck.strikes > 1:
+                app.fail(StuckError(f"{stuck}, also after it was opened again"))
+
+    return watch
 
 
 def _sampling(

@@ -12,7 +12,8 @@ from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeEr
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
 from pipeline.worker.contract import BuildShard
-from pipeline.worker.reporting import listed, report
+from pipeline.worker.notices import listed, report
+from pipeline.worker.progress import RestoreProgress
 from pipeline.worker.restore import Restored, restore
 from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
@@ -51,6 +52,7 @@ class Keeper:
         self.topics = frozenset(topics)
         self.units: dict[TopicPartition, Unit] = {}
         self.suspects = Suspects()
+        self.restores = RestoreProgress()
         self.progress = asyncio.Event()  # a unit was opened or has become free
         self.spent_s = 0.0  # time that processing chunks has taken so far
         self.on_lost = on_lost
@@ -121,6 +123,8 @@ class Keeper:
 
     async def _open_all(self, units: list[Unit]) -> None:
         started = time.monotonic()
+        for unit in units:
+            self.restores.begin(unit.source, asyncio.get_running_loop().time())
         restored = [each for each in await asyncio.gather(*map(self._open, units)) if each is not None]
         if any(unit.is_open for unit in units):
             _logger.info(
@@ -138,7 +142,7 @@ class Keeper:
                 return None
             try:
                 await log.claim(unit.fence)
-                restored = await restore(log, self._build, source, self._sinks.state_topic(source.topic))
+                restored = await self._restore(unit)
             except (StateError, OffsetOutOfRangeError) as error:
                 _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
                 unit.stopped = True
@@ -147,6 +151,8 @@ class Keeper:
             except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
                 self.lost(unit, error)
                 return None
+            finally:
+                self.restores.end(source)
         if not self._is_wanted(unit):
             await log.disclaim(unit.fence)
             return None
@@ -158,6 +164,15 @@ class Keeper:
 
     def _is_wanted(self, unit: Unit) -> bool:
         return self.units.get(unit.source) is unit and unit.failure is None
+
+    async def _restore(self, unit: Unit) -> Restored:
+        source = unit.source
+
+        def on_progress(done: int, total: int, size_bytes: int) -> None:
+            unit.restored_bytes = size_bytes
+            self.restores.advance(source, done=done, total=total, size_bytes=size_bytes)
+
+        return await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic), on_progress)
 
     # ---- failures
 
@@ -257,8 +272,12 @@ class Keeper:
 
     @property
     def positions(self) -> dict[TopicPartition, int]:
-        """Where the units stand that were opened and did not break."""
-        return {source: unit.committed for source, unit in self.units.items() if unit.was_opened and not unit.failure}
+        """Up to where everything is out, of the units that were opened and did not break."""
+        return {
+            source: max(unit.committed, unit.shard.emitted)
+            for source, unit in self.units.items()
+            if unit.was_opened and not unit.failure
+        }
 
     @property
     def is_busy(self) -> bool:

@@ -1,6 +1,8 @@
 """From the log back to a live shard: state, position, and the records before it that serve as evidence."""
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +36,17 @@ class Restored(NamedTuple):
     forgot: Exception | None
 
 
-async def restore(log: Log, build: BuildShard, source: TopicPartition, state_topic: str) -> Restored:
+OnProgress = Callable[[int, int, int], None]
+"""Told while slabs are read: offsets done, offsets in all, bytes so far."""
+
+
+async def restore(
+    log: Log,
+    build: BuildShard,
+    source: TopicPartition,
+    state_topic: str,
+    on_progress: OnProgress = lambda *_: None,
+) -> Restored:
     """Build the shard of ``source`` from its slabs.
 
     Assumes that the caller owns the partition already: whoever restores before fencing may miss the last commit of the
@@ -45,9 +57,9 @@ async def restore(log: Log, build: BuildShard, source: TopicPartition, state_top
         StateError: If stored state can't be read by this version.
     """
     started = time.monotonic()
-    slabs = await read_slabs(log, TopicPartition(state_topic, source.partition))
+    slabs = await read_slabs(log, TopicPartition(state_topic, source.partition), on_progress)
     shard = build(source)
-    shard.restore(slabs)
+    await asyncio.to_thread(shard.restore, slabs)  # signs of life go on meanwhile
     bounds = await _bounds(log, source)
     if shard.position > bounds.end:
         raise OffsetOutOfRangeError(
@@ -72,10 +84,11 @@ async def restore(log: Log, build: BuildShard, source: TopicPartition, state_top
     return Restored(shard, len(slabs), size_bytes, int((time.monotonic() - started) * 1000), lost, forgot)
 
 
-async def read_slabs(log: Log, state: TopicPartition) -> dict[bytes, bytes]:
+async def read_slabs(log: Log, state: TopicPartition, on_progress: OnProgress = lambda *_: None) -> dict[bytes, bytes]:
     """The newest value of each key of a compacted partition."""
     slabs: dict[bytes, bytes] = {}
-    position, end, _ = await _bounds(log, state)
+    start, end, _ = await _bounds(log, state)
+    position, size_bytes = start, 0
     while position < end:
         for chunk in await log.fetch({state: position}, max_bytes=_READ_BYTES, wait_ms=1000):
             for key, value in zip(chunk.keys, chunk.values, strict=True):
@@ -84,6 +97,8 @@ async def read_slabs(log: Log, state: TopicPartition) -> dict[bytes, bytes]:
                 elif key is not None:
                     slabs.pop(key, None)
             position = chunk.next_offset
+            size_bytes += sum(map(len, filter(None, chunk.values)))
+            on_progress(position - start, end - start, size_bytes)
     return slabs
 
 

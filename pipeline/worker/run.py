@@ -6,7 +6,7 @@
 2    the configuration or a user's module can't be used
 3    the event log can't be opened, read or written
 4    nothing can be done: every owned partition is stopped (with ``until_idle``: any); the log says why
-75   a partition does not move, also after it was opened again: start the worker again
+75   a partition or the event loop stands still, and opening it again did not help: to be started again
 130  a second Ctrl-C or SIGTERM: ended on the spot, what was not committed is done again by the next owner
 ==== ==================================================================================================
 """
@@ -30,6 +30,7 @@ from pipeline.log.opening import open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
 from pipeline.worker.idle import is_idle
 from pipeline.worker.transport import LogApp
+from pipeline.worker.watchdog import LoopGuard
 
 _logger = logging.getLogger(__name__)
 _LOOK_S = 0.05
@@ -73,6 +74,8 @@ def run_worker(
 async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest: Any) -> int:
     name, ttl_ms, modules = rest
     stop = asyncio.Event()
+    guard = LoopGuard(asyncio.get_running_loop())
+    guard.start()
     try:
         with _signals(stop):
             app = build_app(config, log, name=name, ttl_ms=ttl_ms)
@@ -80,6 +83,7 @@ async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest:
             return await serve(app, stop, until_idle=until_idle)
     finally:
         await log.close()
+        guard.stop()
 
 
 def _ttl_ms(config: AppConfig) -> int:

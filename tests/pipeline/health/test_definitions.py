@@ -17,7 +17,10 @@ from pipeline.health.definitions import STREAM, TABLES, with_health
 from pipeline.health.events import COUNTERS, GAUGES, HISTOGRAMS, PEAKS, UnitMeter
 from pipeline.health.look import Look
 from pipeline.health.sampler import LagSampler
+from pipeline.health.stuck import Cause
 from pipeline.log.api import Committed
+from pipeline.worker.progress import Report, restore_events
+from pipeline.worker.watchdog import Stuck, stuck_events
 from tables.histogram import WIDTH
 from tables.spec import Measure, TableSpec, Window
 
@@ -83,7 +86,10 @@ def test_events_fit_the_stream():
 
 def test_an_event_has_every_field_and_no_other():
     """Each field of the events is declared, and each declared one is in an event, but for words to people."""
-    events = orjson.loads(meter_event()).keys() | orjson.loads(sampler_event()).keys()
+    report = Report((SOURCE,), 0.5, 10, 700)
+    others = [*stuck_events("shop", [Stuck(SOURCE, Cause.FETCH, 20.0, 1)], T0), *restore_events("shop", report, T0)]
+    written = [meter_event(), sampler_event(), *(value for each in others for value in each.records.values)]
+    events = {name for event in written for name in orjson.loads(event)}
     assert events == with_health(CONFIG).streams[STREAM].fields.keys() | {"worker", "reason"}
 
 

@@ -13,6 +13,7 @@ from pipeline.health.burrow import Status
 from pipeline.health.lag import LagRow, read_lag, skew, with_measured, with_rates
 from pipeline.health.look import look
 from pipeline.health.sampler import NEVER, LagSampler
+from pipeline.health.stuck import Cause
 from pipeline.local.log import LocalLog
 from pipeline.log.api import TopicSpec
 
@@ -278,6 +279,7 @@ class View:
 def view(*rows):
     names = ("produce_per_s", "consume_per_s", "eta_ms", "status")
     columns = {name: np.array([found[2][i] for found in rows], float) for i, name in enumerate(names)}
+    columns["stuck"] = np.array([found[3] if len(found) > 3 else np.nan for found in rows], float)
     return View([found[0] for found in rows], np.array([T0 + 1_000 * found[1] for found in rows]), columns)
 
 
@@ -296,6 +298,13 @@ def test_measured_by_the_workers():
     assert (first.status, first.reason) == (Status.STALL, "nothing waits; the workers measured STALL")
     assert (second.produce_per_s, second.consume_per_s, second.status) == (2.0, 7.0, Status.OK)
     assert third == row(2)
+
+
+def test_a_stuck_partition_says_in_what():
+    """What a watchdog found stands in the reason, and the status is that of a partition that stands."""
+    [seen] = with_measured([row(0)], "app", view(("payments/0", 0, (1.0, 0.0, -1.0, 0.0), Cause.COMMIT)))
+    assert seen.status == Status.STALL
+    assert "stuck in commit: records are processed, but committing them" in seen.reason
 
 
 def test_dead_workers_measure_nothing():

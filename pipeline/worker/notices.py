@@ -1,4 +1,4 @@
-"""What the worker says about partitions, in few lines."""
+"""What the log says of units that come and go."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ def listed(partitions: Iterable[tuple[TopicPartition, str]]) -> str:
 
 
 def report(source: TopicPartition, restored: Restored) -> None:
-    """What people should know about a restore."""
+    """Log what people should know about a restore."""
     for notice in restored.shard.notices:
         _logger.warning("%s", notice)
     if restored.lost is not None:
