@@ -83,6 +83,11 @@ def read_meta(slabs: Mapping[bytes, bytes]) -> Meta:
     return msgspec.json.decode(slabs[META], type=Meta)
 
 
+def slabs_at(position: int) -> dict[bytes, bytes]:
+    """The state of a shard that knows nothing yet, and begins at ``position``."""
+    return {META: msgspec.json.encode(Meta(position, NEVER, NEVER, {}, {}, {}))}
+
+
 def encode_series(agent: SeriesAgent, applied: int) -> bytes:
     """Everything that a series agent has learned, as a slab."""
     state = agent.state()

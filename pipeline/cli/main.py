@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands import load, tables
+from pipeline.cli.commands import load, tables, topics
 from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
 from pipeline.cli.commands.demo import demo
 from pipeline.cli.commands.lag import lag
 from pipeline.cli.commands.produce import produce
-from pipeline.cli.commands.topics import topics
+from pipeline.cli.commands.reset import reset
 from pipeline.cli.commands.version import version
 from pipeline.cli.commands.web import web
 from pipeline.cli.commands.worker import worker
@@ -46,14 +46,15 @@ def common(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (demo, worker, web),
-    "Look": (alerts, lag, topics),
+    "Look": (alerts, lag),
     "Records": (produce, consume),
-    "Configuration": (check, version),
+    "Configuration": (check, reset, version),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(tables.app, name="tables", rich_help_panel="Look")
+app.add_typer(topics.app, name="topics", rich_help_panel="Look")
 app.add_typer(load.app, name="load", rich_help_panel="Records")
 
 

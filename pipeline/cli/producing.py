@@ -13,10 +13,9 @@ import orjson
 
 from agents.events import Outgoing, Records
 from pipeline.cli.reading import ensure_topic
-from pipeline.cli.runtime import SIGNALS
+from pipeline.cli.runtime import SIGNALS, open_log_of
 from pipeline.config import AppConfig
 from pipeline.log import Log
-from pipeline.log.opening import open_log
 
 _READ_BYTES = 1 << 20
 
@@ -83,7 +82,7 @@ def produce_lines(config: AppConfig, topic: str, lines: BinaryIO, key_field: str
         UnknownTopicError: If there is no such topic.
     """
     key_of = _key_reader(_key_field(config, topic) if key_field is None else key_field)
-    log = open_log(config.log, kafka=config.kafka)
+    log = open_log_of(config, create=True)
     with asyncio.Runner() as runner:
         try:
             runner.run(ensure_topic(config, log, topic))

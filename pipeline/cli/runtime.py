@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -35,10 +36,19 @@ def read_config(file: Path | None) -> AppConfig:
     return load_config(config_path(file))
 
 
+def open_log_of(config: AppConfig, *, create: bool) -> Log:
+    """The event log of ``config``, for a command that ends when brokers don't answer.
+
+    It says so itself; that they are waited for, as a worker says, would be wrong.
+    """
+    logging.getLogger("pipeline.kafka").addHandler(logging.NullHandler())
+    return open_log(config.log, create=create, kafka=config.kafka)
+
+
 @contextlib.asynccontextmanager
 async def opened(config: AppConfig, *, create: bool = False) -> AsyncIterator[Log]:
     """The event log of ``config``; commands that only read do not create it."""
-    log = open_log(config.log, create=create, kafka=config.kafka)
+    log = open_log_of(config, create=create)
     try:
         yield log
     finally:

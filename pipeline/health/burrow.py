@@ -40,7 +40,8 @@ class Status(IntEnum):
 class Observation(NamedTuple):
     """A partition as a group left it, seen at one moment.
 
-    ``committed`` is the position, ``committed_ms`` when it was written; both ``None`` when there was never a commit.
+    ``committed`` is the position, ``committed_ms`` when it was written; both ``None`` when there was never a commit,
+    and the latter where that is not told.
     ``lag`` is how many records wait behind it; 0 when no record can be read there, whatever the offsets say.
     """
 
@@ -102,8 +103,10 @@ def _rewind(window: Sequence[Observation]) -> Verdict | None:
 
 def _stop(window: Sequence[Observation], now_ms: int, least_ms: int) -> Verdict | None:
     last = window[-1]
-    if last.committed_ms is None:
+    if last.committed is None:
         return Verdict(Status.STOP, f"{last.lag} records wait and nothing was ever committed")
+    if last.committed_ms is None:
+        return None
     first_ms = next(seen.committed_ms for seen in window if seen.committed_ms is not None)
     silence_ms = now_ms - last.committed_ms
     if silence_ms <= max(last.committed_ms - first_ms, least_ms):

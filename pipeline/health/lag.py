@@ -33,7 +33,8 @@ class LagRow:
         start: First offset kept.
         end: Offset after the last record.
         committed: The group's position; ``None`` before its first commit.
-        committed_ms: When it was written, Unix ms.
+        committed_ms: When it was written, Unix ms; ``None`` also where the log does not tell: Kafka doesn't, for other
+            programs' groups.
         lag_records: Records kept that are not covered by a commit.
         lag_ms: True lag: how long the next of them has been waiting, 0 when there is none.
         owner: Member that owns or last owned the partition; ``None`` if there is none.
@@ -112,7 +113,7 @@ def _row(group: str, seen: Look, leases: Mapping[TopicPartition, Lease]) -> LagR
         start=seen.start,
         end=seen.end,
         committed=None if committed is None else committed.offset,
-        committed_ms=None if committed is None else committed.committed_ms,
+        committed_ms=seen.committed_ms,
         lag_records=seen.lag_records,
         lag_ms=seen.lag_ms,
         owner=None if lease is None else lease.member,
@@ -134,8 +135,13 @@ def _judge(seen: Look, lease: Lease | None, state: LeaseState) -> Verdict:
     if lease is not None and state == "expired":
         ago = _seconds(seen.time_ms - lease.expires_ms)
         return Verdict(Status.STOP, f"{waits} and the lease of {lease.member} expired {ago} ago")
-    silent_ms = seen.lag_ms if seen.committed is None else seen.time_ms - seen.committed.committed_ms
-    said = "nothing was ever committed" if seen.committed is None else f"the last commit was {_seconds(silent_ms)} ago"
+    if seen.committed is None:
+        silent_ms, said = seen.lag_ms, "nothing was ever committed"
+    elif seen.committed_ms is None:
+        return Verdict(Status.OK, f"{waits}, when the last commit was is not told")
+    else:
+        silent_ms = seen.time_ms - seen.committed_ms
+        said = f"the last commit was {_seconds(silent_ms)} ago"
     # A position that is old but was at the end until a moment ago says nothing: both must be old.
     stopped = min(silent_ms, seen.lag_ms) > _SILENT_MS
     return Verdict(Status.STOP if stopped else Status.OK, f"{waits}, {said}")

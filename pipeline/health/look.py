@@ -51,6 +51,11 @@ class Look:
         return 0 if self.next_ms is None else max(self.time_ms - self.next_ms, 0)
 
     @property
+    def committed_ms(self) -> int | None:
+        """When the position was written, Unix ms; ``None`` before the first commit, and where that is not told."""
+        return None if self.committed is None else self.committed.committed_ms or None
+
+    @property
     def observation(self) -> Observation:
         """For Burrow's rules. An offset that holds no record (compaction, a transaction's marker) is not waited for."""
         committed = self.committed
@@ -58,7 +63,7 @@ class Look:
         return Observation(
             time_ms=self.time_ms,
             committed=None if committed is None else committed.offset,
-            committed_ms=None if committed is None else committed.committed_ms,
+            committed_ms=self.committed_ms,
             lag=0 if nothing_there else self.lag_records,
         )
 

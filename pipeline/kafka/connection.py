@@ -7,14 +7,12 @@ sentence, and that nobody answers is said once, as is the end of it.
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import collect_hosts, create_conn
 
 from pipeline.errors import (
     FencedError,
@@ -25,6 +23,7 @@ from pipeline.errors import (
     StreamgaugeError,
     UnknownTopicError,
 )
+from pipeline.kafka.refusal import cause, refusal
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.names import unknown_topic
 
@@ -36,18 +35,7 @@ T = TypeVar("T")
 _RETRY_S: Final = 0.1
 _PATIENCE_S: Final = 2.0
 _FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
-_REFUSED = (
-    errors.AuthenticationFailedError,
-    errors.AuthenticationMethodNotSupported,
-    errors.SaslAuthenticationFailed,
-    errors.UnsupportedSaslMechanismError,
-    errors.IllegalSaslStateError,
-    errors.TopicAuthorizationFailedError,
-    errors.GroupAuthorizationFailedError,
-    errors.ClusterAuthorizationFailedError,
-    errors.TransactionalIdAuthorizationFailed,
-    ssl.SSLCertVerificationError,
-)
+_CLOSED: Final = (ConnectionError, errors.KafkaConnectionError)
 
 
 class Connections:
@@ -88,8 +76,8 @@ class Connections:
         except (errors.KafkaError, OSError, TimeoutError) as error:
             with contextlib.suppress(errors.KafkaError, OSError):
                 await end()
-            cause = await self._cause() or error
-            raise self.meaning(cause, "connecting") from error
+            found = await cause(self.options, self.settings) or error
+            raise (found if isinstance(found, StreamgaugeError) else self.meaning(found, "connecting")) from error
         self.answered()
 
     async def client(self) -> AIOKafkaClient:
@@ -106,6 +94,10 @@ class Connections:
     def expect(self, topic: str) -> None:
         """Note that a topic exists: should a broker not know it for a moment, it is waited for."""
         self._seen.add(topic)
+
+    def forget(self, topic: str) -> None:
+        """Note that a topic was deleted."""
+        self._seen.discard(topic)
 
     async def known_topic(self, client: AIOKafkaClient, topic: str, *, partition: int | None = None) -> set[int]:
         """The partitions of a topic; one that was made a moment ago is waited for, a ``partition`` asked for again.
@@ -135,21 +127,6 @@ class Connections:
                     raise unknown_topic(topic, (name for name in known if name[:2] != "__"))
                 await asyncio.sleep(0 if asking else _RETRY_S)
                 is_told, asking = await client.force_metadata_update(), False
-
-    async def _cause(self) -> Exception | None:
-        """Why connecting failed: the library tells only its own log."""
-        options = dict(self.options)
-        found: Exception | None = None
-        for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
-            try:
-                connection = await create_conn(host, port, **options)
-            except (errors.KafkaError, OSError, TimeoutError) as error:
-                found = error
-                if isinstance(error, _REFUSED):
-                    return error
-            else:
-                connection.close()
-        return found
 
     async def patiently(self, work: Callable[[], Awaitable[T]], doing: str) -> T:
         """What ``work`` gives, tried again while a broker says that it can't just now.
@@ -190,8 +167,9 @@ class Connections:
         said = str(error) or type(error).__name__
         if isinstance(error, _FENCED):
             return FencedError(f"another worker owns the partition now ({type(error).__name__})")
-        if isinstance(error, _REFUSED):
-            return LogAccessError(f"the brokers at {self.servers} refuse {doing}: {said}; {self._advice(error)}")
+        refused = refusal(error, self.settings)
+        if refused is not None:
+            return LogAccessError(f"{doing}: the brokers at {self.servers} {refused}")
         if isinstance(error, errors.UnknownTopicOrPartitionError) and self._away_since is None:
             return UnknownTopicError(f"{doing}: there is no such topic or partition at {self.servers}")
         if isinstance(error, errors.OffsetOutOfRangeError):
@@ -199,20 +177,18 @@ class Connections:
         if isinstance(error, errors.UnknownError):
             said = "for a reason that the client does not know; a compacted topic takes no record without a key"
         if _is_transient(error):
+            said += self._doubt(error)
             if began is None or began >= self._answered_at:  # else others were answered meanwhile
                 self._failed(said)
             return LogUnavailableError(f"no broker at {self.servers} could be reached while {doing}: {said}")
         return LogError(f"{doing} at {self.servers} failed: {said}")
 
-    def _advice(self, error: Exception) -> str:
-        settings = self.settings
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return "name the authority that signed it in [kafka] ca_file"
-        if isinstance(error, errors.UnsupportedSaslMechanismError | errors.AuthenticationMethodNotSupported):
-            return f"[kafka] sasl_mechanism is {settings.sasl_mechanism}"
-        if settings.security_protocol.startswith("SASL"):
-            return f"check [kafka] username ({settings.username}) and password, and what the brokers allow this user"
-        return "check what the brokers allow this client, and [kafka] security_protocol"
+    def _doubt(self, error: Exception) -> str:
+        """Brokers close what they don't understand: until one has answered, that may be our mistake."""
+        closed = isinstance(error, _CLOSED) and not isinstance(error, ConnectionRefusedError)
+        if self._answered_at or not closed:
+            return ""
+        return f"; if they run, [kafka] security_protocol may be another one than {self.settings.security_protocol}"
 
     def _failed(self, said: str) -> None:
         if self._away_since is None:

@@ -28,8 +28,11 @@ def stamped(offset: int, now_ms: int) -> OffsetAndMetadata:
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, Committed]:
-    """Positions of a group."""
-    found = await admin.list_consumer_group_offsets(group)
+    """Positions of a group; none if it is of a kind that has none."""
+    try:
+        found = await admin.list_consumer_group_offsets(group)
+    except errors.GroupIdNotFound:
+        return {}
     return {
         TopicPartition(source.topic, source.partition): Committed(position.offset, _when(position.metadata))
         for source, position in found.items()

@@ -71,6 +71,7 @@ class KafkaLog:
 
     async def delete_topic(self, name: str) -> None:
         """See ``Log.delete_topic``."""
+        self._connections.forget(name)
         await self._administer(lambda admin: self._topics.delete(admin, name), f"deleting topic {name!r}")
 
     async def partitions(self, topic: str) -> dict[int, PartitionInfo]:

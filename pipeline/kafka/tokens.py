@@ -1,6 +1,7 @@
 """Tokens for ``OAUTHBEARER``: one that is given, or those of a token endpoint, renewed before they expire."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 
@@ -8,7 +9,10 @@ import httpx
 import msgspec
 from aiokafka.abc import AbstractTokenProvider
 
-from pipeline.errors import LogAccessError
+from pipeline.errors import LogAccessError, LogUnavailableError
+
+if logging.getLogger("httpx").level == logging.NOTSET:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
 
 _EARLY_S = 30.0
 
@@ -58,6 +62,7 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # the cli
 
         Raises:
             LogAccessError: If the endpoint gives none.
+            LogUnavailableError: If it does not answer.
         """
         async with self._lock:
             if time.monotonic() >= self._expires_at - _EARLY_S:
@@ -68,18 +73,24 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # the cli
     async def _ask(self) -> _Answer:
         source = self._source
         form = {"grant_type": "client_credentials"} | ({"scope": source.scope} if source.scope else {})
+        advice = "check [kafka] oauth_url, oauth_client_id and oauth_client_secret"
         try:
             async with httpx.AsyncClient() as client:
                 response = await client.post(
                     source.url or "", data=form, auth=(source.client_id or "", source.client_secret or "")
                 )
-            response.raise_for_status()
+        except httpx.HTTPError as error:
+            said = str(error) or type(error).__name__
+            raise LogUnavailableError(f"the token endpoint {source.url} does not answer: {said}; {advice}") from error
+        if response.is_server_error:
+            raise LogUnavailableError(f"the token endpoint {source.url} has an error: {response.status_code}")
+        if not response.is_success:
+            said = f"{response.status_code} {response.reason_phrase}"
+            raise LogAccessError(f"the token endpoint {source.url} gave no token ({said}); {advice}")
+        try:
             return msgspec.json.decode(response.content, type=_Answer)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
-            raise LogAccessError(
-                f"the token endpoint {source.url} gave no token: {error}; check [kafka] oauth_url, oauth_client_id and "
-                "oauth_client_secret"
-            ) from error
+        except msgspec.MsgspecError as error:
+            raise LogAccessError(f"what the token endpoint {source.url} gave is no token: {error}; {advice}") from error
 
 
 def token_provider(source: TokenSource) -> AbstractTokenProvider:

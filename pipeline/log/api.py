@@ -62,7 +62,7 @@ class PartitionInfo(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """The position of a group: next offset to read, and when it was written, Unix ms."""
+    """The position of a group: next offset to read, and when it was written, Unix ms; 0 where that is not told."""
 
     offset: int
     committed_ms: int

@@ -20,6 +20,9 @@ from tests.broker.cluster import Cluster
 from tests.broker.errors import KafkaUnavailableError
 from tests.broker.security import Access, Security
 
+# Taken out of the environment, where streamgauge itself would look for settings of such names.
+_RUNNING = os.environ.pop("STREAMGAUGE_KAFKA", None)
+_VERSION = os.environ.pop("STREAMGAUGE_KAFKA_VERSION", None)
 _SESSION = f"t{uuid.uuid4().hex[:8]}"
 _NUMBERS = itertools.count(1)
 
@@ -34,7 +37,7 @@ def do_without(error: KafkaUnavailableError) -> NoReturn:
 @contextmanager
 def kafka_or_skip(**options) -> Iterator[Cluster]:
     """A cluster of a test's own, for tests that kill nodes; takes what `Cluster.start` takes."""
-    options.setdefault("version", os.environ.get("STREAMGAUGE_KAFKA_VERSION") or None)
+    options.setdefault("version", _VERSION or None)
     try:
         cluster = Cluster.start(**options)
     except KafkaUnavailableError as error:
@@ -46,9 +49,8 @@ def kafka_or_skip(**options) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Access]:
     """A broker with a plain listener, shared by all tests: use topics and groups that begin with ``kafka_prefix``."""
-    running = os.environ.get("STREAMGAUGE_KAFKA")
-    if running:
-        access = Access(bootstrap=running)
+    if _RUNNING:
+        access = Access(bootstrap=_RUNNING)
         yield access
         asyncio.run(_delete_topics(access))
     else:

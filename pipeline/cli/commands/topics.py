@@ -1,12 +1,42 @@
-"""``streamgauge topics``: what the log holds."""
+"""``streamgauge topics``: what the log holds, whether it is as wanted, and making it so."""
 
-from pipeline.cli.options import ConfigFile, OutputFormat
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ConfigFile, Format, OutputFormat
+
+app = typer.Typer(help="Show the topics of the log, and mend those that are not as wanted.")
 
 
-def topics(config: ConfigFile = None, form: OutputFormat = None) -> None:
-    """List the topics of the log, their records and sizes."""
+@app.callback(invoke_without_command=True)
+def topics(context: typer.Context, config: ConfigFile = None, form: OutputFormat = None) -> None:
+    """List the topics of the log, their records and sizes, and whether they are as the configuration wants them."""
+    context.obj = (config, form)
+    if context.invoked_subcommand is not None:
+        return
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run
     from pipeline.cli.topic_rows import list_topics
 
     run(list_topics(read_config(config), Output(form)))
+
+
+@app.command()
+def mend(
+    context: typer.Context,
+    config: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    form: OutputFormat = None,
+) -> None:
+    """Make the topics that are missing, add partitions, set what is kept.
+
+    Partitions are only added. A stream's own topic may be another program's: it is never made to keep less.
+    """
+    from pipeline.cli.output import Output
+    from pipeline.cli.runtime import read_config, run
+    from pipeline.cli.topic_rows import mend_topics
+
+    before: tuple[Path | None, Format | None] = context.obj
+    run(mend_topics(read_config(config or before[0]), Output(form or before[1]), dry_run=dry_run))

@@ -22,6 +22,7 @@ COMMANDS = [
     "lag",
     "topics",
     "check",
+    "reset",
     "web",
     "produce",
     "consume",

@@ -36,6 +36,8 @@ CASES = {
         Status.OK,
         "caught up",
     ),
+    "works, when it commits is not told": (window(STEADY, [9] * N, [None] * N), Status.OK, "moved by 140 records"),
+    "stands, when it committed is not told": (window([5] * N, [9] * N, [None] * N), Status.STALL, "stands at 5"),
     "works and keeps up": (window(STEADY, [9, 4] * 7 + [9]), Status.OK, "moved by 140 records in 14.0 s"),
     "works, the same lag at each look": (window(STEADY, [9] * N), Status.OK, "moved by 140 records"),
     "works, lag shrinks": (window(STEADY, list(range(90, 90 - N, -1))), Status.OK, "moved by"),

@@ -126,6 +126,21 @@ def test_plain_consumer(tmp_path):
     assert (rows[1].lag_records, rows[1].lease, rows[1].owner, rows[1].status) == (1, "none", None, Status.OK)
 
 
+def test_when_a_commit_was_may_not_be_told(tmp_path):
+    """A position without its time is shown without one, and is no sign that anybody stopped, however long it is."""
+
+    async def play(world):
+        await world.produce(1, 4)
+        world.now_ms = 0
+        await world.log.commit_offsets("reader", {TopicPartition("payments", 1): 3})
+        world.at(7_200)
+        return await world.lag("reader")
+
+    row = played(tmp_path, play)[1]
+    assert (row.committed, row.committed_ms, row.lag_records, row.lag_ms) == (3, None, 1, 7_200_000)
+    assert (row.status, row.reason) == (Status.OK, "1 records wait, when the last commit was is not told")
+
+
 def test_all_groups(tmp_path):
     """Without a group, the rows of all groups come in order."""
 
