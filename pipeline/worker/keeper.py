@@ -136,10 +136,12 @@ class Keeper:
             )
 
     async def _open(self, unit: Unit) -> Restored | None:
-        source = unit.source
+        source, log = unit.source, self._sinks.log
         async with self._restoring, self._locks[source]:
+            if not self._is_wanted(unit):  # it has moved on meanwhile, and a claim would throw the next owner out
+                return None
             try:
-                await self._sinks.log.claim(unit.fence)
+                await log.claim(unit.fence)
                 restored = await self._restore(unit)
             except (StateError, OffsetOutOfRangeError) as error:
                 _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
@@ -151,13 +153,17 @@ class Keeper:
                 return None
             finally:
                 self.restores.end(source)
-        if self.units.get(source) is not unit or unit.failure is not None:
+        if not self._is_wanted(unit):
+            await log.disclaim(unit.fence)
             return None
         report(source, restored)
         unit.start(restored.shard)
         unit.fed_at = asyncio.get_running_loop().time()
         self.progress.set()
         return restored
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        return self.units.get(unit.source) is unit and unit.failure is None
 
     async def _restore(self, unit: Unit) -> Restored:
         source = unit.source
