@@ -82,15 +82,15 @@ class History:
             stop = at + 1 if block is self._blocks[-1] else len(block.batch)
             part = slice(max(0, stop - rows), stop)
             rows -= stop
-            time_ms = block.batch.time_ms[part]
-            chosen = np.flatnonzero(
-                (block.hashes[part] == key_hash)
-                & (time_ms >= start_ms)
+            same = np.flatnonzero(block.hashes[part] == key_hash) + part.start  # few: the rest is asked of them alone
+            time_ms = block.batch.time_ms[same]
+            chosen = same[
+                (time_ms >= start_ms)
                 & (time_ms < end_ms)
-                & (time_ms >= block.own_ms[part] - grace_ms)
-                & (block.positions[part] > position - self._reach)
-            )
-            newest = (chosen[::-1][: CAP - len(found)] + part.start).tolist()
+                & (time_ms >= block.own_ms[same] - grace_ms)
+                & (block.positions[same] > position - self._reach)
+            ]
+            newest = chosen[::-1][: CAP - len(found)].tolist()
             found.extend(self.ref(block.batch, record) for record in newest)
             if rows <= 0 or len(found) == CAP:
                 break

@@ -22,8 +22,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,19 +31,16 @@ from agents.events import Batch, Chunk, Column, Int64
 from agents.spec import Field, StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.event_time import absurd_times
+from pipeline.rows import extractor, row_decoder
 
-MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
-MAX_UNITS = 1 << 42  # a million records of this size still add up within int64
 MAX_DEPTH = 500  # fixed, because the interpreter's own limit depends on how deep the caller's stack is
 
 _BLOCK = 256  # rows and columns of so many records stay in the processor's cache
-_INT64 = (-(1 << 63), (1 << 63) - 1)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive and never failing: linear on any input
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _RANGE = re.compile(r"Expected `(?:int|float)` [<>]|Number out of range|Integer value out of range")
 
 _Decode = Callable[[bytes | None], Any]
-_Extract = Callable[[list[Any]], Column]
 _Fault = tuple["Reason", str, str]  # the last three of a Reject
 
 
@@ -109,9 +105,10 @@ class Decoder:
         wanted = set(fields) if needed is None else {*needed, stream.time, *([stream.id] if stream.id else [])}
         _check(stream, fields, {*wanted, *bounded})
         self._stream = stream
-        self._decode = _typed_decode(stream, fields, bounded)
+        self._decoder = row_decoder(stream, fields, bounded)
+        self._decode: _Decode = self._decoder.decode  # type: ignore[assignment]  # nulls are screened before
         numbered = enumerate(fields.items())
-        self._extract = {name: _extractor(field, f"f{at}") for at, (name, field) in numbered if name in wanted}
+        self._extract = {name: extractor(field, f"f{at}") for at, (name, field) in numbered if name in wanted}
         self._plain_bytes = min(stream.max_bytes, 2 * MAX_DEPTH)
 
     def decode(self, chunk: Chunk) -> tuple[Batch, list[Reject]]:
@@ -144,7 +141,10 @@ class Decoder:
         ``extend`` keeps the rows that came before an error and ``map`` goes on after it, so a bad record costs one
         exception and its neighbours are not decoded again.
         """
-        screened = () if self._plain(values) else map(self._screen, values)
+        lines = self._plain(values)
+        if lines is not None and (at_once := self._lines(lines, len(values))) is not None:
+            return at_once
+        screened = () if lines is not None else map(self._screen, values)
         refused = {at: fault for at, fault in enumerate(screened) if fault is not None}
         if refused:  # an empty payload fails to decode, so that the places of the others stay what they are
             values = [b"" if at in refused else value for at, value in enumerate(values)]
@@ -161,17 +161,30 @@ class Decoder:
             else:
                 return rows
 
-    def _plain(self, values: Collection[bytes | None]) -> bool:
-        """Whether no payload is null, long, deep or not UTF-8, for all of a block at once."""
+    def _plain(self, values: Collection[bytes | None]) -> bytes | None:
+        """The payloads as lines, if none of a block is null, long, deep or not UTF-8; else ``None``."""
         try:
             joined = b"\n".join(values)  # type: ignore[arg-type]  # a null raises
-            if max(map(len, values)) > self._plain_bytes:  # type: ignore[arg-type]
-                return False
+            if max(map(len, values), default=0) > self._plain_bytes:  # type: ignore[arg-type]
+                return None
             if not joined.isascii():  # the newline ends any sequence, so the whole is UTF-8 if each part is
                 joined.decode()
         except (TypeError, UnicodeDecodeError):
-            return False
-        return True
+            return None
+        return joined
+
+    def _lines(self, lines: bytes, count: int) -> list[Any] | None:
+        """All rows of a block in one call; ``None`` if one is bad, or a payload might be read as two or none.
+
+        A payload with a line feed of its own would be cut, and an empty one passed over: then the numbers differ.
+        """
+        if lines.count(b"\n") != count - 1:
+            return None
+        try:
+            rows: list[Any] = self._decoder.decode_lines(lines)
+        except (ValueError, RecursionError, msgspec.MsgspecError):
+            return None
+        return rows if len(rows) == count else None
 
     def _screen(self, value: bytes | None) -> _Fault | None:
         """What must not reach the parser, or what it would let pass."""
@@ -234,53 +247,6 @@ def _check(stream: StreamSpec, fields: dict[str, Field], named: set[str]) -> Non
     problems += [f"field {name!r} {where} must have a name without quote, backslash, control character" for name in odd]
     if problems:
         raise ConfigError(problems)
-
-
-def _typed_decode(stream: StreamSpec, fields: dict[str, Field], bounded: Collection[str]) -> _Decode:
-    """Fields are named f0, f1, ... in Python, so that any name will do in JSON; gc=False as rows hold no cycles."""
-    members: list[Any] = []
-    for number, (name, field) in enumerate(fields.items()):
-        kind = _type(field, is_time=name == stream.time, is_bounded=name in bounded)
-        members.append((f"f{number}", kind | None, None) if field.optional else (f"f{number}", kind))
-    rename = {f"f{number}": name for number, name in enumerate(fields)}
-    row = msgspec.defstruct("Row", members, rename=rename, gc=False)
-    return msgspec.json.Decoder(row).decode  # type: ignore[return-value]  # nulls are screened before
-
-
-def _type(field: Field, *, is_time: bool, is_bounded: bool) -> Any:
-    limit = MAX_UNITS * field.unit
-    low, high = (1 - MAX_UNITS, MAX_UNITS - 1) if is_bounded else _INT64
-    number: Any = Annotated[int, msgspec.Meta(ge=low, le=high)]
-    if is_time:
-        return Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
-    kinds = {
-        "str": str,
-        "bool": bool,
-        "int": number,
-        "float": Annotated[float, msgspec.Meta(gt=-limit, lt=limit)] if is_bounded else float,
-        "ints": Annotated[tuple[number, ...], msgspec.Meta(min_length=field.width, max_length=field.width)],
-    }
-    return kinds[field.type]
-
-
-def _extractor(field: Field, attribute: str) -> _Extract:
-    """How a block of rows becomes the column of a field."""
-    get, width = attrgetter(attribute), field.width
-    dtype = {"int": np.int64, "float": np.float64, "bool": np.bool_, "ints": np.int64}.get(field.type)
-    unknown = (None,) * width
-    match field.type, field.optional:
-        case "str", False:
-            return lambda rows: list(map(get, rows))
-        case "str", True:
-            return lambda rows: [text or "" for text in map(get, rows)]
-        case "ints", False:
-            flat = itertools.chain.from_iterable
-            return lambda rows: np.fromiter(flat(map(get, rows)), np.int64, len(rows) * width).reshape(-1, width)
-        case "ints", True:  # NumPy reads None as NaN
-            return lambda rows: np.array([get(row) or unknown for row in rows], np.float64).reshape(-1, width)
-        case _, True:
-            return lambda rows: np.array(list(map(get, rows)), np.float64)
-    return lambda rows: np.fromiter(map(get, rows), dtype, len(rows))
 
 
 def _too_deep(value: bytes) -> bool:

@@ -24,6 +24,7 @@ PURE = (
     "pipeline/codec.py",
     "pipeline/deadletter.py",
     "pipeline/packed.py",
+    "pipeline/rows.py",
     "pipeline/shard.py",
     "pipeline/shard_output.py",
 )

@@ -85,7 +85,21 @@ class Slices(Sequence[bytes | None]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[bytes | None]: ...
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes | None] | None:
+        if isinstance(index, slice) and self._cut is None:
+            return self._part(*index.indices(self._length))
         return self._items[index]
+
+    def _part(self, start: int, stop: int, step: int) -> Sequence[bytes | None]:
+        """A stretch, not cut out either."""
+        if step != 1:
+            return self._items[start:stop:step]
+        parts, before = [], 0
+        for payload, starts, sizes in self.parts:
+            inside = slice(max(start - before, 0), max(stop - before, 0))
+            if len(starts[inside]):
+                parts.append((payload, starts[inside], sizes[inside]))
+            before += len(starts)
+        return Slices(parts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agents.events import Chunk
 from agents.spec import Field, StreamSpec
-from pipeline.codec import MAX_DEPTH, MAX_TIME_MS, Decoder, Reason
+from pipeline.codec import MAX_DEPTH, Decoder, Reason
 from pipeline.errors import ConfigError
+from pipeline.rows import MAX_TIME_MS
 
 NOW_MS = 1_700_000_000_000
 FIELDS = [
@@ -426,3 +427,24 @@ def test_verdicts_do_not_depend_on_chunks_or_on_what_is_needed(values, size):
 def test_reasons_are_kebab_case():
     """A reason reads the same in headers, counters and code."""
     assert {str(reason) for reason in Reason} == {reason.name.lower().replace("_", "-") for reason in Reason}
+
+
+@pytest.mark.parametrize("gap", [b"\n", b"\r\n", b"\n\n", b" \n\t"])
+@pytest.mark.parametrize("empty", [b"", b" ", b"\t", b"\r"])
+def test_no_payload_stands_for_two(gap, empty):
+    """Two objects in one payload are one bad record, also when an empty one beside it would make up the number."""
+    two = payload(id="x") + gap + payload(id="y")
+    for values in ([two, empty], [empty, two], [payload(id="a"), empty, two, payload(id="b")]):
+        batch, rejects = Decoder(STREAM).decode(chunk(values))
+        accepted = [at for at, value in enumerate(values) if value not in (two, empty)]
+        assert batch.offsets.tolist() == [100 + 2 * at for at in accepted]
+        assert batch.columns["id"] == ["a", "b"][: len(accepted)]
+        assert {reject.reason for reject in rejects} == {Reason.BAD_JSON}
+
+
+def test_line_feeds_within_a_payload_are_white_space():
+    """A record that is laid out over several lines is accepted, its neighbours too."""
+    pretty = json.dumps(GOOD, indent=2).encode()
+    batch, rejects = Decoder(STREAM).decode(chunk([payload(id="a"), pretty, payload(id="b")]))
+    assert rejects == []
+    assert batch.columns["id"] == ["a", "r1", "b"]
