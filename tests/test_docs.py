@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import check_config
+from pipeline.config import check_config, kafka
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,11 +31,18 @@ def commands(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_configurations_shown_are_right(page, tmp_path):
-    """Each TOML block passes the check."""
+    """Each TOML block passes the check, with the variables set that it names."""
     for number, block in enumerate(blocks("toml", page)):
         file = tmp_path / f"{number}.toml"
         file.write_text(block)
-        assert check_config(file, {}) == []
+        assert check_config(file, dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "secret")) == []
+
+
+def test_every_kafka_key_is_described():
+    """The table of `[kafka]` has the keys that are allowed, and no others."""
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## Kafka\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(kafka.KEYS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -17,7 +17,7 @@ _TOKEN: Final = ("oauth_token", *_FETCHED)
 _SASL: Final = ("sasl_mechanism", *_PASSWORD, *_TOKEN)
 _TLS: Final = ("ca_file", "cert_file", "key_file", "key_password", "check_hostname")
 _TOPICS: Final = ("replication", "min_isr", "compression")
-_KEYS: Final = ("security_protocol", *_SASL, *_TLS, *_TOPICS, "instance", "session", "request_timeout")
+KEYS: Final = ("security_protocol", *_SASL, *_TLS, *_TOPICS, "instance", "session", "request_timeout")
 _INSTANCE: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _MOST_REPLICAS: Final = 32_767
 _LOW_MS: Final = 100
@@ -26,7 +26,7 @@ _DEFAULT: Final = KafkaSettings()
 
 def read_kafka(report: Report, values: dict[str, Any]) -> KafkaSettings:
     """How to connect to Kafka; what is not said is as on an open cluster."""
-    section = Section(report, ("kafka",), values.get("kafka", {}), _KEYS)
+    section = Section(report, ("kafka",), values.get("kafka", {}), KEYS)
     protocol = section.text("security_protocol", _DEFAULT.security_protocol, choices=get_args(Protocol))
     settings = KafkaSettings(
         security_protocol=cast("Protocol", protocol or _DEFAULT.security_protocol),
