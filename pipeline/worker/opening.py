@@ -58,12 +58,15 @@ class Opening:
         """
         started = time.monotonic()
         for unit in units:
+            unit.awaits_turn = True
             self.restores.begin(unit.source, asyncio.get_running_loop().time())
 
         async def open_one(unit: Unit) -> Restored | None:
             try:
-                async with self._turns, locks[unit.source]:
-                    restored = await self._claim_and_restore(unit, is_wanted, on_failure)
+                async with self._turns:
+                    unit.awaits_turn = False
+                    async with locks[unit.source]:
+                        restored = await self._claim_and_restore(unit, is_wanted, on_failure)
             finally:
                 self.restores.end(unit.source)
             if restored is not None:
@@ -111,7 +114,11 @@ class Opening:
         source = unit.source
 
         def on_progress(done: int, total: int, size_bytes: int) -> None:
-            unit.restored_bytes = size_bytes
+            unit.restore_steps += 1
             self.restores.advance(source, done=done, total=total, size_bytes=size_bytes)
 
-        return await restore(self._log, self._build, source, self._state_topic(source.topic), on_progress)
+        def on_evidence() -> None:
+            unit.restore_steps += 1
+            self.restores.steps += 1
+
+        return await restore(self._log, self._build, source, self._state_topic(source.topic), on_progress, on_evidence)

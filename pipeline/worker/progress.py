@@ -47,6 +47,7 @@ class RestoreProgress:
     def __init__(self) -> None:
         self._parts: dict[TopicPartition, _Part] = {}
         self._ended: set[TopicPartition] = set()
+        self.steps = 0  # grows whenever any of them gets on
 
     def begin(self, source: TopicPartition, now: float) -> None:
         """Note that a restore waits or begins."""
@@ -55,12 +56,14 @@ class RestoreProgress:
 
     def advance(self, source: TopicPartition, *, done: int, total: int, size_bytes: int) -> None:
         """Note what was read: offsets of the state topic, and bytes."""
+        self.steps += 1
         part = self._parts.get(source)
         if part is not None:
             part.done, part.total, part.size_bytes = done, total, size_bytes
 
     def end(self, source: TopicPartition) -> None:
         """Note that a restore is over, well or not."""
+        self.steps += 1
         self._ended.add(source)
         if self._ended >= self._parts.keys():
             self._parts.clear()

@@ -46,6 +46,7 @@ async def restore(
     source: TopicPartition,
     state_topic: str,
     on_progress: OnProgress = lambda *_: None,
+    on_evidence: Callable[[], None] = lambda: None,
 ) -> Restored:
     """Build the shard of ``source`` from its slabs.
 
@@ -72,7 +73,7 @@ async def restore(
         _skip(shard, source, bounds.start)
     else:
         try:
-            await _remember(log, shard, source, bounds.start)
+            await _remember(log, shard, source, bounds.start, on_evidence)
         except StreamgaugeError:
             raise
         except Exception as error:  # noqa: BLE001 - evidence is worth less than the partition
@@ -102,7 +103,9 @@ async def read_slabs(log: Log, state: TopicPartition, on_progress: OnProgress = 
     return slabs
 
 
-async def _remember(log: Log, shard: Shard, source: TopicPartition, start: int) -> None:
+async def _remember(
+    log: Log, shard: Shard, source: TopicPartition, start: int, on_evidence: Callable[[], None]
+) -> None:
     position = max(start, shard.position - shard.history)
     while position < shard.position:
         for chunk in await log.fetch({source: position}, wait_ms=1000):  # small, as decoding it holds up the loop
@@ -110,6 +113,7 @@ async def _remember(log: Log, shard: Shard, source: TopicPartition, start: int) 
             if len(before):
                 shard.remember(before)
             position = chunk.next_offset
+            on_evidence()
 
 
 async def _bounds(log: Log, source: TopicPartition) -> PartitionInfo:

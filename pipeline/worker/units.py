@@ -69,7 +69,8 @@ class Unit:
         self.is_behind = False  # whether the last fetch found a lot
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
-        self.restored_bytes = 0  # of state, so far
+        self.restore_steps = 0  # how often its restoring got on
+        self.awaits_turn = False  # whether others are being restored first
         self.commits = 0
         self.commit_cost_s = 0.0  # processor time that the last commit took, about
         self.pending_records = 0

@@ -33,7 +33,7 @@ LIMIT_S = 20.0
 @dataclass(slots=True)
 class _Watched:
     committed: int  # the furthest so far: a unit that was opened again begins further back
-    restored_bytes: int
+    steps: int
     since: float
     strikes: int = 0
 
@@ -85,17 +85,21 @@ class Watchdog:
         return found
 
     def _judge(self, source: TopicPartition, unit: Unit, end: int, now: float) -> Stuck | None:
-        watched = self._watched.get(source)
+        watched, steps = self._watched.get(source), self._steps(unit)
         if watched is None or _is_excused(unit, end) or unit.committed > watched.committed:
-            self._watched[source] = _Watched(unit.committed, unit.restored_bytes, now)
+            self._watched[source] = _Watched(unit.committed, steps, now)
             return None
-        if unit.restored_bytes > watched.restored_bytes:
-            watched.restored_bytes, watched.since = unit.restored_bytes, now
+        if steps != watched.steps:
+            watched.steps, watched.since = steps, now
         if now - watched.since < self._limit_s:
             return None
         watched.strikes += 1
         waited_s, watched.since = now - watched.since, now
         return Stuck(source, self._cause(unit), waited_s, watched.strikes)
+
+    def _steps(self, unit: Unit) -> int:
+        """How far its restoring is; while others come first, how far theirs is: opening it again would not help."""
+        return self._keeper.opening.restores.steps if unit.awaits_turn else unit.restore_steps
 
     def _cause(self, unit: Unit) -> Cause:
         if self._keeper.suspects.isolating(unit.source) or (unit.failure is not None and not unit.is_open):

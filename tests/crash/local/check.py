@@ -39,7 +39,8 @@ async def check(log: Log, config: AppConfig) -> Verdict:
     for source, (committed, applied, end) in seen.standing.items():
         if not committed == applied == end:
             verdict.stuck_partitions += 1
-            verdict.examples.append(f"stuck: {source} is committed to {committed}, applied to {applied} of {end}")
+            where = f"committed to {committed}, applied to {applied} of {end}"
+            verdict.examples.append(f"stuck_partitions: {source} is {where}")
     return verdict
 
 

@@ -126,8 +126,21 @@ def test_a_long_restore_that_gets_on_is_let_alone():
 
     def scenario(_keeper, unit, watchdog):
         for at in range(10):
-            unit.restored_bytes += 1
+            unit.restore_steps += 1
             assert watchdog.look({SOURCE: END}, at * LIMIT_S * 0.9) == []
+
+    watched(scenario)
+
+
+def test_who_waits_for_its_turn_is_let_alone_while_others_get_on():
+    """To open it again would only put it last; if nobody gets on, it is stuck too."""
+
+    def scenario(keeper, unit, watchdog):
+        unit.awaits_turn = True
+        for at in range(10):
+            keeper.opening.restores.advance(SOURCE, done=at, total=99, size_bytes=at)
+            assert watchdog.look({SOURCE: END}, at * LIMIT_S * 0.9) == []
+        assert [each.cause for each in watchdog.look({SOURCE: END}, 11 * LIMIT_S)] == [Cause.RESTORE]
 
     watched(scenario)
 
