@@ -137,27 +137,40 @@ class Keeper:
 
     async def _open(self, unit: Unit) -> Restored | None:
         source = unit.source
-        async with self._restoring, self._locks[source]:
-            try:
-                await self._sinks.log.claim(unit.fence)
-                restored = await self._restore(unit)
-            except (StateError, OffsetOutOfRangeError) as error:
-                _logger.error("%s is stopped: %s", source, error)  # noqa: TRY400 - the sentence says it all
-                unit.stopped = True
-                unit.end(error)
-                return None
-            except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
-                self.lost(unit, error)
-                return None
-            finally:
-                self.restores.end(source)
-        if self.units.get(source) is not unit or unit.failure is not None:
+        try:
+            async with self._restoring, self._locks[source]:
+                restored = await self._claim_and_restore(unit)
+        finally:
+            self.restores.end(source)
+        if restored is None:
             return None
         report(source, restored)
         unit.start(restored.shard)
         unit.fed_at = asyncio.get_running_loop().time()
         self.progress.set()
         return restored
+
+    async def _claim_and_restore(self, unit: Unit) -> Restored | None:
+        if not self._is_wanted(unit):  # it has moved on meanwhile, and a claim would throw the next owner out
+            return None
+        try:
+            await self._sinks.log.claim(unit.fence)
+            restored = await self._restore(unit)
+        except (StateError, OffsetOutOfRangeError) as error:
+            _logger.error("%s is stopped: %s", unit.source, error)  # noqa: TRY400 - the sentence says it all
+            unit.stopped = True
+            unit.end(error)
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
+            self.lost(unit, error)
+            return None
+        if not self._is_wanted(unit):
+            await self._sinks.log.disclaim(unit.fence)
+            return None
+        return restored
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        return self.units.get(unit.source) is unit and unit.failure is None
 
     async def _restore(self, unit: Unit) -> Restored:
         source = unit.source

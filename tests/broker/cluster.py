@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Self
 
 from tests.broker.jars import default_version, jars
+from tests.broker.listeners import Listeners
 from tests.broker.node import Node
 from tests.broker.ports import HOST, free_ports
 from tests.broker.probe import live_brokers
 from tests.broker.properties import Seat, as_text, server_properties
-from tests.broker.security import Access, Listeners, Security
+from tests.broker.security import Access, Security
 
-_READY_S = 90.0
+_READY_S = 120.0
 _END_S = 60.0
 _LOOK_S = 0.05
 
@@ -61,7 +62,7 @@ class Cluster:
             version: Of Kafka; by default the one that the POM names.
             overrides: Server properties that win over ours.
             folder: For everything it writes, temporary by default. It is removed by `stop` in any case.
-            detached: Whether it outlives this process.
+            detached: Whether it outlives this process; then it is not this object's to signal or to stop.
 
         Raises:
             KafkaUnavailableError: If this machine cannot run one.
@@ -70,7 +71,7 @@ class Cluster:
         version = version or default_version()
         jars(version)
         home = folder or Path(tempfile.mkdtemp(prefix="streamgauge-kafka-"))
-        listeners = Listeners.make(security, home)
+        listeners = Listeners.make(security, home / "certificates")
         seats = _seats(nodes, listeners, home)
         cluster = cls(version=version, folder=home, seats=seats, listeners=listeners, detached=detached)
         atexit.register(cluster.stop)
@@ -81,6 +82,8 @@ class Cluster:
             raise
         if detached:
             atexit.unregister(cluster.stop)
+            for node in cluster._nodes.values():
+                node.release()
         return cluster
 
     def __enter__(self) -> Self:
@@ -101,8 +104,11 @@ class Cluster:
 
     def access(self, security: Security = Security.PLAINTEXT) -> Access:
         """What a client needs to come in by a listener."""
-        bootstrap = ",".join(f"{HOST}:{seat.ports[security]}" for seat in self._seats.values())
-        return self._listeners.access(security, bootstrap)
+        return self._listeners.access(security, self._addresses(security))
+
+    def stranger(self, security: Security) -> Access:
+        """The same for a client that must not come in: a wrong password, or a strange authority's certificate."""
+        return self._listeners.stranger(security, self._addresses(security))
 
     def log(self, node: int = 1) -> Path:
         """The file with what a node says."""
@@ -145,6 +151,9 @@ class Cluster:
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _addresses(self, security: Security) -> str:
+        return ",".join(f"{HOST}:{seat.ports[security]}" for seat in self._seats.values() if security in seat.ports)
+
     def _begin(self, overrides: Mapping[str, object]) -> None:
         seats = list(self._seats.values())
         for seat in seats:
@@ -153,11 +162,11 @@ class Cluster:
             self._nodes[seat.number].properties.write_text(as_text(properties))
         # The first byte is fixed, because an id that begins with a dash is an option to Kafka's tool.
         cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        nodes = list(self._nodes.values())
-        begun = [node.format_begin(cluster_id, self._listeners.scram_users()) for node in nodes]
-        for node, formatting in zip(nodes, begun, strict=True):
-            node.format_end(formatting)
-        for node in nodes:
+        first, *others = self._nodes.values()
+        first.format(cluster_id, self._listeners.scram_users())
+        for node in others:
+            node.format_like(first)
+        for node in [first, *others]:
             node.start()
         self._wait(self.nodes, time.monotonic() + _READY_S)
 

@@ -83,5 +83,5 @@ def _run(command: list[str], version: str) -> None:
         raise KafkaUnavailableError(f"Maven did not fetch Kafka {version} within {_FETCH_S:.0f} s") from error
     if run.returncode:
         said = next((line for line in run.stdout.splitlines() if "[ERROR]" in line), run.stdout + run.stderr)
-        said = said.removeprefix("[ERROR] ").partition(" -> [Help")[0]
+        said = said.rpartition("[ERROR] ")[2].partition(" -> [Help")[0]
         raise KafkaUnavailableError(f"Maven could not fetch Kafka {version}: {said}")

@@ -1,5 +1,6 @@
 """Commands that run Kafka's classes, and processes made from them."""
 
+import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,10 @@ _QUICK = "-XX:TieredStopAtLevel=1"  # half the processor time until it is ready,
 
 # A process that is to die with its parent dies with the *thread* that started it. Tests start brokers in short-lived
 # threads too, so one thread that stays until the interpreter ends starts them all.
+# The parent may be gone before the child has asked for that: the shell, which runs afterwards, looks who its parent is.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="broker-starter")
+
+_IF_PARENT_LIVES = 'test "$PPID" = "$0" && exec "$@"'
 
 
 def java_command(jars: Path, main: str, *arguments: str, quick: bool = True) -> list[str]:
@@ -37,7 +41,7 @@ def spawn(command: list[str], *, log: Path, detached: bool) -> subprocess.Popen[
         setpriv = shutil.which("setpriv")
         if not setpriv:
             raise KafkaUnavailableError("brokers of tests die with them by means of 'setpriv'; install util-linux")
-        command = [setpriv, "--pdeathsig", "KILL", *command]
+        command = [setpriv, "--pdeathsig", "KILL", "sh", "-c", _IF_PARENT_LIVES, str(os.getpid()), *command]
     return _STARTER.submit(_popen, command, log).result()
 
 

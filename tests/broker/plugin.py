@@ -11,19 +11,27 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.broker.cluster import Cluster
 from tests.broker.errors import KafkaUnavailableError
-from tests.broker.security import Access
+from tests.broker.security import Access, Security
 
 # Taken out of the environment, where streamgauge itself would look for settings of such names.
 _RUNNING = os.environ.pop("STREAMGAUGE_KAFKA", None)
 _VERSION = os.environ.pop("STREAMGAUGE_KAFKA_VERSION", None)
 _SESSION = f"t{uuid.uuid4().hex[:8]}"
 _NUMBERS = itertools.count(1)
+
+
+def do_without(error: KafkaUnavailableError) -> NoReturn:
+    """Skip a test for want of Kafka; on CI, where nobody reads what was skipped, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(f"no Kafka: {error}", pytrace=False)
+    pytest.skip(f"no Kafka: {error}")
 
 
 @contextmanager
@@ -33,9 +41,7 @@ def kafka_or_skip(**options) -> Iterator[Cluster]:
     try:
         cluster = Cluster.start(**options)
     except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"no Kafka: {error}", pytrace=False)
-        pytest.skip(f"no Kafka: {error}")
+        do_without(error)
     with cluster:
         yield cluster
 
@@ -50,6 +56,13 @@ def kafka() -> Iterator[Access]:
     else:
         with kafka_or_skip() as cluster:
             yield cluster.access()
+
+
+@pytest.fixture(scope="session")
+def kafka_secured() -> Iterator[Cluster]:
+    """A broker with a listener of every kind, shared by all tests; ``access`` and ``stranger`` say how to come in."""
+    with kafka_or_skip(security=list(Security)) as cluster:
+        yield cluster
 
 
 @pytest.fixture

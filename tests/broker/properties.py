@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.broker.listeners import CONTROLLER, Listeners
 from tests.broker.ports import HOST
-from tests.broker.security import CONTROLLER, Listeners, Security
+from tests.broker.security import Security
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def server_properties(
         _identity(seat, seats)
         | _replication(len(seats))
         | _pace()
-        | listeners.properties(seat.ports)
+        | listeners.properties()
         | {key: str(value) for key, value in overrides.items()}
     )
 
@@ -85,5 +86,5 @@ def _pace() -> dict[str, str]:
         "log.retention.check.interval.ms": "1000",
         # How long a node that was killed is believed to live, by the others and by itself when it comes back.
         "broker.heartbeat.interval.ms": "500",
-        "broker.session.timeout.ms": "3000",
+        "broker.session.timeout.ms": "5000",
     }

@@ -127,6 +127,9 @@ class _Membership:
 
         await self._membership.stay(told, before_rebalance)
 
+    def note(self, positions):
+        self._membership.note({self._scope._source(source): at for source, at in positions.items()})
+
     async def leave(self):
         await self._membership.leave()
 

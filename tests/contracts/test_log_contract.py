@@ -303,6 +303,7 @@ async def test_a_commit_moves_all_together(log):
         assert fence.source == T0
         await log.claim(fence)
         await log.commit(fence, 5, [out([b"1"]), out([b"2"], topic="four", partition=3)])
+        member.membership.note({T0: 5})
     committed = await log.committed("g")
     assert {source: position.offset for source, position in committed.items()} == {T0: 5}
     assert committed[T0].committed_ms > 0
@@ -353,6 +354,7 @@ async def test_groups_do_not_see_each_other(log):
             fence, *_ = await member.owns(4)
             await log.claim(fence)
             await log.commit(fence, 1, [])
+            member.membership.note({fence.source: 1})
     positions = {source: position.offset for source, position in (await log.committed("plain")).items()}
     assert positions == {T0: 7, TopicPartition("four", 1): 4}
     assert {position.offset for position in (await log.committed("g")).values()} == {1}

@@ -13,7 +13,7 @@ from tests.crash.faults import Fault, Kind, Outage, Plan
 from tests.crash.fleet import Child
 from tests.crash.pauses import Pauses
 
-_LOOK_S = 0.05
+_LOOK_S = 0.2
 END_S = 30.0
 """A worker that needs longer than this to end after SIGTERM hangs."""
 

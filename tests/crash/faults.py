@@ -12,6 +12,7 @@ _PATIENCE_S, _ZOMBIE_PATIENCE_S = 4.0, 15.0
 _MOST_WORK_S = 2.0
 _AWAY_S = (4.0, 12.0)
 _OUTAGE_S = (0.5, 4.0)
+_LAST_OUTAGE_S = 30.0  # before the end of the load: a broker needs a while to start, and so do workers
 
 
 class Kind(StrEnum):
@@ -139,6 +140,6 @@ def _outages(rng: random.Random, pace: Pace, end_s: float) -> Iterator[Outage]:
     if pace.outage_every_s is None:
         return
     at_s = rng.uniform(*pace.outage_every_s) / 2
-    while at_s < end_s - _OUTAGE_S[1]:
+    while at_s < end_s - _LAST_OUTAGE_S:
         yield Outage(at_s, rng.uniform(*_OUTAGE_S))
         at_s += rng.uniform(*pace.outage_every_s)

@@ -1,0 +1,63 @@
+"""Units that come and go faster than they can be opened."""
+
+import asyncio
+
+import pytest
+
+from agents.events import TopicPartition
+from pipeline.errors import LogUnavailableError
+from pipeline.log import Fence
+from pipeline.worker.keeper import Keeper
+from pipeline.worker.units import Sinks
+
+FENCES = [Fence("app", TopicPartition("payments", number), "w", 1) for number in range(3)]
+
+
+class Slow:
+    """A log in which a claim takes until it is let through, and then nothing can be restored."""
+
+    def __init__(self):
+        self.through = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+        self.claimed, self.disclaimed = [], []
+
+    async def claim(self, fence):
+        self.claimed.append(fence)
+        self.begun.release()
+        await self.through.wait()
+
+    async def disclaim(self, fence):
+        self.disclaimed.append(fence)
+
+    async def partitions(self, topic):
+        raise LogUnavailableError(topic)
+
+
+@pytest.fixture
+def story():
+    async def run(tell):
+        log = Slow()
+        sinks = Sinks(
+            log=log, app="app", alerts_topic="a", state_topic=lambda topic: f"{topic}-state", now_ms=lambda: 0
+        )
+        keeper = Keeper(topics=["payments"], sinks=sinks, build=lambda _: None, meter=lambda _: None)
+        await tell(log, keeper)
+        await keeper.close()
+
+    return lambda tell: asyncio.run(run(tell))
+
+
+def test_a_partition_that_moved_on_while_it_waited_is_not_claimed(story):
+    """Its next owner may have claimed it already, and would be thrown out."""
+
+    async def tell(log, keeper):
+        keeper.assign(FENCES)
+        await log.begun.acquire()
+        await log.begun.acquire()
+        keeper.assign(FENCES[:1])
+        log.through.set()
+        keeper.assign([*FENCES[:1], FENCES[1]._replace(epoch=2)])
+        await log.begun.acquire()
+        assert log.claimed == [FENCES[0], FENCES[1], FENCES[1]._replace(epoch=2)]
+
+    story(tell)
