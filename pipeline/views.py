@@ -154,11 +154,12 @@ class TableReader:
                     held.loaded, held.committed_ms = None, int(chunk.timestamps_ms[-1])
 
     async def _start_anew(self, topic: str) -> None:
-        """Forget what was read of partitions that end before it: the application was reset."""
+        """Forget what was read of partitions that no longer reach from there on: the application was reset."""
         for at, info in (await self._log.partitions(state_topic(self._config, topic))).items():
             source = TopicPartition(topic, at)
-            if self._partitions[source].next_offset > info.end:
-                self._partitions[source] = _Partition({}, end=self._partitions[source].end)
+            held = self._partitions[source]
+            if not info.start <= held.next_offset <= info.end:
+                self._partitions[source] = _Partition({}, next_offset=info.start, end=held.end)
 
     def freshness(self, topic: str) -> list[Freshness]:
         """How far the state of each partition of a source topic is behind."""
