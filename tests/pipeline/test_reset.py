@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 
 import pytest
 
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.config import load_config
-from pipeline.errors import FencedError
+from pipeline.errors import FencedError, TopicMismatchError
 from pipeline.log import Fence
 from pipeline.log.opening import open_log
 from pipeline.plan import state_topic, topic_specs
@@ -140,5 +141,16 @@ def test_a_reader_of_tables_starts_anew_with_them(config):
         await log.append([state(config, source, 4)])
         await reader.refresh()
         assert reader.meta(source).position == 4
+
+    played(config, play)
+
+
+def test_other_partitions_than_configured_are_mended_first(config):
+    """Before anything is deleted, a stream's topic with other partitions than configured is refused."""
+
+    async def play(log, source):
+        stream = replace(config.streams["orders"], partitions=2)
+        with pytest.raises(TopicMismatchError, match="has 1 partitions, the configuration says 2"):
+            await plan_reset(log, replace(config, streams={"orders": stream}), END)
 
     played(config, play)
