@@ -9,20 +9,33 @@ Read below the client's record objects, because one object a record costs more t
     next offset                                                                             21
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from aiokafka import codec
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.memory_records import MemoryRecords
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
+from pipeline.kafka.splitting import Slices, cut, split
 
 Aborted = Sequence[tuple[int, int]]
 """Producer id and first offset of each aborted transaction."""
+
+_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_PREFIX_BYTES, _MAGIC_AT, _MAGIC = 12, 16, 2
+_CODEC, _LOG_APPEND_TIME = 0x07, 0x08  # in the attributes
+_UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
 
 
 class _Part(NamedTuple):
@@ -30,7 +43,7 @@ class _Part(NamedTuple):
 
     offsets: Int64
     timestamps_ms: Int64
-    keys: list[bytes | None]
+    keys: Sequence[bytes | None]
     values: list[bytes | None]
     headers: list[Headers] | None
 
@@ -55,12 +68,14 @@ def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted
     next_offset = position
     records, first = MemoryRecords(data), position
     try:
+        at = 0
         for batch, visible in _visible(records, aborted):
             first = batch.base_offset
             if visible:
-                part = _part(batch, position)
+                part = _split(data, at, position) or _part(batch, position)
                 if len(part.values):
                     parts.append(part)
+            at += _PREFIX_BYTES + int.from_bytes(data[at + 8 : at + _PREFIX_BYTES])
             next_offset = max(next_offset, batch.next_offset)
     except CorruptRecordException as error:
         raise LogError(
@@ -97,7 +112,38 @@ def _aborts(batch: Any) -> bool:
     return marker is not None and ControlRecord.parse(marker.key) == ABORT_MARKER
 
 
+def _split(data: bytes, at: int, position: int) -> _Part | None:
+    """The records of the batch at ``at``, without an object for each; ``None`` where that can't be done."""
+    if data[at + _MAGIC_AT] != _MAGIC:
+        return None
+    base, length, _, _, _, attributes, _, first_ms, last_ms, _, _, _, count = _HEAD.unpack_from(data, at)
+    payload, begin, packing = data, at + _HEAD.size, attributes & _CODEC
+    if packing:
+        payload, begin = _unpacked(packing, data[begin : at + _PREFIX_BYTES + length]), 0
+    found = split(payload, begin, count)
+    if found is None:
+        return None
+    offsets = found.offset + base
+    kept = slice(int(np.searchsorted(offsets, position)), None)
+    stamps = np.full(count, last_ms) if attributes & _LOG_APPEND_TIME else found.time + first_ms
+    return _Part(
+        offsets[kept],
+        stamps[kept],
+        Slices([(payload, found.key_at[kept], found.key_bytes[kept])]),
+        cut(payload, found.value_at[kept], found.value_bytes[kept]),
+        None,
+    )
+
+
+def _unpacked(packing: int, payload: bytes) -> bytes:
+    unpack = _UNPACK.get(packing)
+    if unpack is None:
+        raise UnsupportedCodecError(f"packing {packing} is not known")
+    return unpack(payload)
+
+
 def _part(batch: Any, position: int) -> _Part:
+    """The same, record by record."""
     records = list(batch)
     if records and records[0].offset < position:
         records = [record for record in records if record.offset >= position]
@@ -124,11 +170,18 @@ def _chunk(source: TopicPartition, parts: list[_Part], next_offset: int) -> Chun
         partition=source.partition,
         offsets=_joined(parts, lambda part: part.offsets),
         timestamps_ms=_joined(parts, lambda part: part.timestamps_ms),
-        keys=list(chain.from_iterable(part.keys for part in parts)),
+        keys=_keys(parts),
         values=list(chain.from_iterable(part.values for part in parts)),
         headers=headers,
         next_offset=next_offset,
     )
+
+
+def _keys(parts: list[_Part]) -> Sequence[bytes | None]:
+    lazy = [part.keys.parts for part in parts if isinstance(part.keys, Slices)]
+    if len(lazy) == len(parts):
+        return Slices(list(chain.from_iterable(lazy)))
+    return list(chain.from_iterable(part.keys for part in parts))
 
 
 def _joined(parts: list[_Part], column: Callable[[_Part], Int64]) -> Int64:

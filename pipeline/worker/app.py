@@ -132,7 +132,7 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
 
 def _telling(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
     async def tell_restores() -> None:
-        report = app.keeper.restores.report(asyncio.get_running_loop().time())
+        report = app.keeper.opening.restores.report(asyncio.get_running_loop().time())
         if report is not None:
             _logger.info("%s", report)
             if config.health:

@@ -2,24 +2,21 @@
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from agents.events import Chunk, Int64, TopicPartition
-from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeError, StateError
+from pipeline.errors import FencedError, LogUnavailableError
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
 from pipeline.worker.contract import BuildShard
-from pipeline.worker.notices import listed, report
-from pipeline.worker.progress import RestoreProgress
-from pipeline.worker.restore import Restored, restore
+from pipeline.worker.notices import listed
+from pipeline.worker.opening import Opening
 from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
-_RESTORES = 2  # partitions restored at once, so that the first ones work while the last ones still wait
 _EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
 MANY_AT_ONCE = 2_000
 """A fetch that finds so many records of a partition works off a backlog."""
@@ -52,16 +49,14 @@ class Keeper:
         self.topics = frozenset(topics)
         self.units: dict[TopicPartition, Unit] = {}
         self.suspects = Suspects()
-        self.restores = RestoreProgress()
         self.progress = asyncio.Event()  # a unit was opened or has become free
         self.spent_s = 0.0  # time that processing chunks has taken so far
         self.on_lost = on_lost
         self._sinks = sinks
-        self._build = build
+        self.opening = Opening(sinks.log, build, sinks.state_topic, on_opened=self.progress.set)
         self._meter = meter
         # One owner of a partition at a time within the process too: the next unit waits for the last one's commit.
         self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._restoring = asyncio.Semaphore(_RESTORES)
         self._tasks: set[asyncio.Task[None]] = set()
         self._early_at = 0.0
         self._early: asyncio.Task[None] | None = None
@@ -81,7 +76,7 @@ class Keeper:
                 self._spawn(self._sinks.log.disclaim(unit.fence))
         opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
         if opened:
-            self._spawn(self._open_all(opened))
+            self._spawn(self._open(opened))
 
     def _add(self, fence: Fence) -> Unit:
         unit = self.units[fence.source] = Unit(fence, self._sinks, self._meter(fence.source))
@@ -121,65 +116,11 @@ class Keeper:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _open_all(self, units: list[Unit]) -> None:
-        started = time.monotonic()
-        for unit in units:
-            self.restores.begin(unit.source, asyncio.get_running_loop().time())
-        restored = [each for each in await asyncio.gather(*map(self._open, units)) if each is not None]
-        if any(unit.is_open for unit in units):
-            _logger.info(
-                "opened %s: restored %d slabs, %d bytes in %d ms",
-                listed((unit.source, f"@{unit.committed}") for unit in units if unit.is_open),
-                sum(each.slabs for each in restored),
-                sum(each.size_bytes for each in restored),
-                (time.monotonic() - started) * 1000,
-            )
-
-    async def _open(self, unit: Unit) -> Restored | None:
-        source = unit.source
-        try:
-            async with self._restoring, self._locks[source]:
-                restored = await self._claim_and_restore(unit)
-        finally:
-            self.restores.end(source)
-        if restored is None:
-            return None
-        report(source, restored)
-        unit.start(restored.shard)
-        unit.fed_at = asyncio.get_running_loop().time()
-        self.progress.set()
-        return restored
-
-    async def _claim_and_restore(self, unit: Unit) -> Restored | None:
-        if not self._is_wanted(unit):  # it has moved on meanwhile, and a claim would throw the next owner out
-            return None
-        try:
-            await self._sinks.log.claim(unit.fence)
-            restored = await self._restore(unit)
-        except (StateError, OffsetOutOfRangeError) as error:
-            _logger.error("%s is stopped: %s", unit.source, error)  # noqa: TRY400 - the sentence says it all
-            unit.stopped = True
-            unit.end(error)
-            return None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the log still has everything
-            self.lost(unit, error)
-            return None
-        if not self._is_wanted(unit):
-            await self._sinks.log.disclaim(unit.fence)
-            return None
-        return restored
+    async def _open(self, units: list[Unit]) -> None:
+        await self.opening.open(units, is_wanted=self._is_wanted, locks=self._locks, on_failure=self.lost)
 
     def _is_wanted(self, unit: Unit) -> bool:
         return self.units.get(unit.source) is unit and unit.failure is None
-
-    async def _restore(self, unit: Unit) -> Restored:
-        source = unit.source
-
-        def on_progress(done: int, total: int, size_bytes: int) -> None:
-            unit.restored_bytes = size_bytes
-            self.restores.advance(source, done=done, total=total, size_bytes=size_bytes)
-
-        return await restore(self._sinks.log, self._build, source, self._sinks.state_topic(source.topic), on_progress)
 
     # ---- failures
 
