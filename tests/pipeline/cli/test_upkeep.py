@@ -245,7 +245,7 @@ def test_a_reset_is_refused_while_a_worker_lives(worked):
         result = worked.run("reset", *words)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (3, "", 1)
         assert "has living workers: worker@" in result.stderr
-    assert worked.spent()["cy"] == 3_000
+    assert worked.spent().keys() >= {"ann", "bob"}
     worker.terminate()
     assert worker.wait(30) == 0
 
