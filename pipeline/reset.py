@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.config import AppConfig
-from pipeline.errors import LogError
+from pipeline.errors import LogError, TopicMismatchError
 from pipeline.log import Committed, Fence, Log, TopicSpec
 from pipeline.plan import closed_topic, plans, state_topic, topic_specs
 from pipeline.shard_state import slabs_at
@@ -54,7 +54,7 @@ async def plan_reset(log: Log, config: AppConfig, to: str | int, *, alerts: bool
         alerts: Whether the alerts are deleted too.
 
     Raises:
-        LogError: If a worker lives.
+        LogError: If a worker lives, or a stream's topic has other partitions than configured.
     """
     living = await log.members(config.name)
     if living:
@@ -130,6 +130,11 @@ async def _starts(
 ) -> dict[TopicPartition, int]:
     if topic not in there:
         return {TopicPartition(topic, partition): 0 for partition in range(partitions)}
+    if there[topic].partitions != partitions:
+        raise TopicMismatchError(
+            f"topic {topic!r} has {there[topic].partitions} partitions, the configuration says {partitions}: "
+            "`streamgauge topics` tells what mends that; then reset"
+        )
     found = {}
     for partition, info in (await log.partitions(topic)).items():
         source = TopicPartition(topic, partition)

@@ -13,6 +13,7 @@ from agents.events import Int64, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import KeyedAgent
 from pipeline.config.model import AppConfig
+from pipeline.errors import OffsetOutOfRangeError
 from pipeline.log.api import Log
 from pipeline.plan import SourcePlan, plans, state_topic
 from pipeline.shard_state import META, Meta, read_meta
@@ -132,7 +133,12 @@ class TableReader:
                 TopicPartition(name, at): self._partitions[TopicPartition(topic, at)].next_offset
                 for at in range(number)
             }
-            chunks = await self._log.fetch(positions, max_bytes=_FETCH_BYTES)
+            try:
+                chunks = await self._log.fetch(positions, max_bytes=_FETCH_BYTES)
+            except OffsetOutOfRangeError:
+                await self._start_anew(topic)
+                changed = True
+                continue
             if not chunks:
                 return changed
             changed = True
@@ -146,6 +152,14 @@ class TableReader:
                 held.next_offset = chunk.next_offset
                 if len(chunk):
                     held.loaded, held.committed_ms = None, int(chunk.timestamps_ms[-1])
+
+    async def _start_anew(self, topic: str) -> None:
+        """Forget what was read of partitions that no longer reach from there on: the application was reset."""
+        for at, info in (await self._log.partitions(state_topic(self._config, topic))).items():
+            source = TopicPartition(topic, at)
+            held = self._partitions[source]
+            if not info.start <= held.next_offset <= info.end:
+                self._partitions[source] = _Partition({}, next_offset=info.start, end=held.end)
 
     def freshness(self, topic: str) -> list[Freshness]:
         """How far the state of each partition of a source topic is behind."""

@@ -1,7 +1,7 @@
 """Topics of a log as rows, and what of them is not as wanted."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rich.text import Text
 
@@ -13,7 +13,9 @@ from pipeline.errors import TopicMismatchError
 from pipeline.log import Copies, Difference, PartitionInfo, TopicSpec
 from pipeline.mending import mendable, wanting
 
-_COMMAND = "streamgauge topics mend"
+_COMMAND: Final = "streamgauge topics mend"
+_KEPT_HERE: Final = (">partitions", ">records", ">size")
+_COPIED: Final = (">partitions", ">records", ">replicas", ">min ISR")  # a log that keeps copies does not tell sizes
 
 
 class _Row(NamedTuple):
@@ -23,26 +25,19 @@ class _Row(NamedTuple):
     wrong: Sequence[Difference] | None
 
 
-async def list_topics(config: AppConfig, output: Output) -> None:
-    """Show every topic of the log, and those that the application needs and there are not."""
+async def list_topics(config: AppConfig, output: Output, *, every: bool) -> None:
+    """Show the topics that the application needs, also those that there are not, or every topic of the log."""
     async with opened(config) as log:
         there, copies, needed = await log.topics(), await log.copies(), await wanting(log, config)
         wrong = {spec.name: differences for spec, differences in needed.items()}
-        specs = {spec.name: spec for spec in needed} | there
+        specs = {spec.name: there.get(spec.name, spec) for spec in needed} | (there if every else {})
         rows = [
-            _Row(
-                spec,
-                await log.partitions(name) if name in there else {},
-                copies.get(name),
-                wrong.get(name),
-            )
+            _Row(spec, await log.partitions(name) if name in there else {}, copies.get(name), wrong.get(name))
             for name, spec in sorted(specs.items())
         ]
-    has_copies = bool(copies)
-    replicated = [">replicas", ">min ISR"] if has_copies else []
-    shown = table(">partitions", ">records", ">size", *replicated, ">kept", "topic", "as wanted")
+    shown = table(*(_COPIED if copies else _KEPT_HERE), ">kept", "topic", "as wanted")
     for row in rows:
-        shown.add_row(*_cells(row, has_copies=has_copies))
+        shown.add_row(*_cells(row, has_copies=bool(copies)))
     output.rows(shown, [_object(row) for row in rows], nothing="the log has no topics yet")
     if not output.json and any(mendable(row.wrong or ()) for row in rows):
         output.line(Text(f"`{_COMMAND}` mends what is not as wanted", style="dim"))
@@ -84,13 +79,14 @@ def _done(difference: Difference) -> str:
 
 def _cells(row: _Row, *, has_copies: bool) -> list[str | Text]:
     spec, partitions, copies, wrong = row
-    is_there = bool(partitions)
-    copied = [NOTHING, NOTHING] if copies is None else [str(copies.replicas), str(copies.min_isr)]
+    if has_copies:
+        held = [NOTHING, NOTHING] if copies is None else [str(copies.replicas), str(copies.min_isr)]
+    else:
+        held = [size(sum(info.size_bytes for info in partitions.values())) if partitions else NOTHING]
     return [
         number(spec.partitions),
-        number(_records(partitions)) if is_there else NOTHING,
-        size(sum(info.size_bytes for info in partitions.values())) if is_there else NOTHING,
-        *(copied if has_copies else []),
+        number(_records(partitions)) if partitions else NOTHING,
+        *held,
         _kept(spec),
         printable(spec.name),
         _verdict(wrong),

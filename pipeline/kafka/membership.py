@@ -57,6 +57,7 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         self.topics: Sequence[str] = ()
         self._client: AIOKafkaClient | None = None
         self._subscription = SubscriptionState()
+        self._subscription.register_fetch_waiters(set())  # the library takes for granted that its consumer did
         self._coordinator: GroupCoordinator | None = None
         self._before_rebalance: BeforeRebalance | None = None
         self._news = asyncio.Event()  # an assignment came, or something asks for a look

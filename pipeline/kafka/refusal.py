@@ -42,6 +42,11 @@ def refusal(error: Exception, settings: KafkaSettings) -> str | None:
         return f"refuse it: {error}; check what they allow {_user(settings)}"
     if isinstance(error, errors.UnsupportedSaslMechanismError | errors.AuthenticationMethodNotSupported):
         return f"take no {settings.sasl_mechanism} there; check [kafka] sasl_mechanism"
+    if isinstance(error, errors.InvalidSessionTimeoutError):
+        return (
+            f"take no session of {settings.session_ms} ms; set [kafka] session within their bounds, "
+            "group.min.session.timeout.ms (6 s by default) and group.max.session.timeout.ms"
+        )
     if isinstance(error, _REFUSED):
         return f"refuse {_user(settings)}: {_said(error)}; check [kafka] {_credentials(settings)}"
     return None

@@ -49,6 +49,13 @@ class Catalog:
         self._topics: dict[str, Topic] = {}
         self._version = -1
 
+    def look(self) -> None:
+        """Forget what was changed since the last look: to be called once for each piece of work."""
+        (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
+        if version != self._version:
+            self._topics.clear()
+            self._version = version
+
     def topic(self, name: str) -> Topic:
         """A topic by name.
 
@@ -70,7 +77,7 @@ class Catalog:
 
     def all(self) -> dict[str, Topic]:
         """Every topic by name."""
-        self._forget_old()
+        self.look()
         self._topics |= _topics(self._connection.execute(_SELECT + _ORDER))
         return dict(sorted(self._topics.items()))
 
@@ -82,6 +89,7 @@ class Catalog:
             TopicMismatchError: If it exists with other partitions or cleanup.
         """
         validate(spec)
+        self.look()
         found = self._find(spec.name)
         if found is None:
             (topic,) = self._connection.execute(
@@ -121,6 +129,7 @@ class Catalog:
 
         Cost: reads what it deletes, about a second for each GB, in which nobody else writes.
         """
+        self.look()
         topic = self._find(name)
         if topic is None:
             return
@@ -131,23 +140,13 @@ class Catalog:
         self._changed()
 
     def _find(self, name: str) -> Topic | None:
-        self._forget_old()
         if name not in self._topics:
             self._topics |= _topics(self._connection.execute(_SELECT + " WHERE name = ?" + _ORDER, (name,)))
         return self._topics.get(name)
 
-    def _forget_old(self) -> None:
-        version = self._stored_version()
-        if version != self._version:
-            self._topics.clear()
-            self._version = version
-
     def _changed(self) -> None:
-        self._connection.execute(f"PRAGMA schema_version = {self._stored_version() + 1}")
-
-    def _stored_version(self) -> int:
-        (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
-        return int(version)
+        self.look()
+        self._connection.execute(f"PRAGMA schema_version = {self._version + 1}")
 
 
 def _advice(found: TopicSpec, wanted: TopicSpec) -> str:

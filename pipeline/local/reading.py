@@ -57,6 +57,7 @@ class Reader:
 
     def partitions(self, name: str) -> dict[int, PartitionInfo]:
         """See ``Log.partitions``."""
+        self._catalog.look()
         topic = self._catalog.topic(name)
         query = _COMPACT_BOUNDS if topic.spec.cleanup == "compact" else _BOUNDS
         return {
@@ -67,6 +68,7 @@ class Reader:
     def fetch(self, positions: Mapping[TopicPartition, int], max_bytes: int) -> list[Chunk]:
         """See ``Log.fetch``, without the waiting."""
         with transaction(self._connection):
+            self._catalog.look()
             found = [self._fetch(source, position, max_bytes) for source, position in positions.items()]
         # decoded after the transaction: an open one keeps writers from starting their write-ahead log over
         return [decoding() for decoding in found if decoding is not None]
@@ -74,6 +76,7 @@ class Reader:
     def offset_at(self, source: TopicPartition, time_ms: int) -> int:
         """See ``Log.offset_at``; stamps need not be in order."""
         with transaction(self._connection):
+            self._catalog.look()
             row = self._catalog.row(source)
             if self._catalog.topic(source.topic).spec.cleanup == "compact":
                 query = "SELECT offset FROM latest WHERE partition = ? AND timestamp_ms >= ? ORDER BY offset LIMIT 1"

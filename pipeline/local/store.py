@@ -58,6 +58,7 @@ class Store:
 
     def append(self, outgoing: Sequence[Outgoing]) -> None:
         """See ``Log.append``."""
+        self._catalog.look()
         prepared = self._prepare(outgoing)
         if prepared:
             with self._writing():
@@ -65,6 +66,7 @@ class Store:
 
     def commit(self, fence: Fence, offset: int, outgoing: Sequence[Outgoing]) -> None:
         """See ``Log.commit``."""
+        self._catalog.look()
         row = self._catalog.row(fence.source)
         prepared = self._prepare(outgoing)
         with self._writing():
@@ -74,12 +76,14 @@ class Store:
 
     def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """See ``Log.commit_offsets``."""
+        self._catalog.look()
         rows = {self._catalog.row(source): offset for source, offset in offsets.items()}
         with self._writing():
             groups.move(self._connection, group, rows, self._clock())
 
     def renew(self, group: str, member: str, topics: Sequence[str], ttl_ms: int) -> list[Fence]:
         """See ``Log.renew``."""
+        self._catalog.look()
         sources = {
             row: TopicPartition(topic, partition)
             for topic in sorted(set(topics))

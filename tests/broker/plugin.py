@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -27,21 +26,23 @@ _SESSION = f"t{uuid.uuid4().hex[:8]}"
 _NUMBERS = itertools.count(1)
 
 
-def do_without(error: KafkaUnavailableError) -> NoReturn:
-    """Skip a test for want of Kafka; on CI, where nobody reads what was skipped, fail it."""
-    if os.environ.get("CI"):
-        pytest.fail(f"no Kafka: {error}", pytrace=False)
-    pytest.skip(f"no Kafka: {error}")
+@contextmanager
+def needing_kafka() -> Iterator[None]:
+    """Where Kafka cannot run, skip the test; on CI, where nobody reads what was skipped, fail it."""
+    try:
+        yield
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no Kafka: {error}", pytrace=False)
+        pytest.skip(f"no Kafka: {error}")
 
 
 @contextmanager
 def kafka_or_skip(**options) -> Iterator[Cluster]:
     """A cluster of a test's own, for tests that kill nodes; takes what `Cluster.start` takes."""
     options.setdefault("version", _VERSION or None)
-    try:
+    with needing_kafka():
         cluster = Cluster.start(**options)
-    except KafkaUnavailableError as error:
-        do_without(error)
     with cluster:
         yield cluster
 

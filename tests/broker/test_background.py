@@ -5,18 +5,12 @@ import os
 import pytest
 
 from tests.broker.background import Background, Running
-from tests.broker.errors import KafkaUnavailableError
-from tests.broker.jars import default_version, jars
-from tests.broker.plugin import do_without
+from tests.broker.plugin import needing_kafka
 from tests.broker.probe import live_brokers
 
 
 @pytest.fixture
 def background(tmp_path):
-    try:
-        jars(default_version())
-    except KafkaUnavailableError as error:
-        do_without(error)
     background = Background(tmp_path / "cache")
     yield background
     background.stop()
@@ -25,7 +19,8 @@ def background(tmp_path):
 @pytest.mark.slow
 def test_it_is_started_once_and_ended_whole(background, tmp_path):
     """A second start finds the first one's; stop ends it, removes its data, and has nothing to do when called again."""
-    running, is_new = background.start(nodes=1, version=None)
+    with needing_kafka():
+        running, is_new = background.start(nodes=1, version=None)
     assert is_new
     assert background.start(nodes=3, version=None) == (running, False)
     assert live_brokers(int(running.bootstrap.rpartition(":")[2])) == {1}

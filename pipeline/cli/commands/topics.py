@@ -11,8 +11,13 @@ app = typer.Typer(help="Show the topics of the log, and mend those that are not 
 
 
 @app.callback(invoke_without_command=True)
-def topics(context: typer.Context, config: ConfigFile = None, form: OutputFormat = None) -> None:
-    """List the topics of the log, their records and sizes, and whether they are as the configuration wants them."""
+def topics(
+    context: typer.Context,
+    config: ConfigFile = None,
+    every: Annotated[bool, typer.Option("--all", help="All topics of the log.")] = False,
+    form: OutputFormat = None,
+) -> None:
+    """List the topics of the application, their records, and whether they are as the configuration wants them."""
     context.obj = (config, form)
     if context.invoked_subcommand is not None:
         return
@@ -20,7 +25,7 @@ def topics(context: typer.Context, config: ConfigFile = None, form: OutputFormat
     from pipeline.cli.runtime import read_config, run
     from pipeline.cli.topic_rows import list_topics
 
-    run(list_topics(read_config(config), Output(form)))
+    run(list_topics(read_config(config), Output(form), every=every))
 
 
 @app.command()

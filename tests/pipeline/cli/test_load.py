@@ -60,7 +60,7 @@ def test_each_fault_is_sent_as_asked(example_shell):
         assert 0.5 * share * n < faults[name] < 2 * share * n
     assert set(faults["malformed"]) == set(MALFORMED)
     assert sum("value_base64" in record for record in example_shell.ok("consume", "payments")) > 0
-    topics = {topic["topic"] for topic in example_shell.ok("topics") if topic["exists"]}
+    topics = {topic["topic"] for topic in example_shell.ok("topics", "--all") if topic["exists"]}
     assert "payments.truth" not in topics
 
 

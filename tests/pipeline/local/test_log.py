@@ -212,3 +212,25 @@ def test_two_opened_at_once_see_each_other(tmp_path):
         return found
 
     assert [list(chunk.values) for chunk in asyncio.run(scenario())] == [[b"1"]]
+
+
+def test_a_topic_that_another_process_makes_anew_is_noticed(tmp_path):
+    """Who remembers a topic writes to the new one after it was deleted and made again, not to where the old one was."""
+
+    async def play():
+        mine, other = LocalLog(tmp_path / "log.db"), LocalLog(tmp_path / "log.db")
+        try:
+            await mine.create_topic(TopicSpec(name="t", partitions=1))
+            await mine.append([Outgoing("t", 0, Records(values=[b"old"]))])
+            assert (await mine.partitions("t"))[0].end == 1
+            await other.delete_topic("t")
+            await other.create_topic(TopicSpec(name="between", partitions=2))
+            await other.create_topic(TopicSpec(name="t", partitions=2))
+            await mine.append([Outgoing("t", 1, Records(values=[b"new"]))])
+            assert [info.end for info in (await mine.partitions("t")).values()] == [0, 1]
+            assert [info.end for info in (await other.partitions("between")).values()] == [0, 0]
+        finally:
+            await mine.close()
+            await other.close()
+
+    asyncio.run(play())
