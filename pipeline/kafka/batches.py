@@ -21,6 +21,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
 
+_LENGTH, _AFTER_LENGTH, _MAGIC = 8, 12, 16  # where they stand in a batch, whatever its format
+_UNKNOWN_MS = -1  # as Kafka says it of records from before it had timestamps
 Aborted = Sequence[tuple[int, int]]
 """Producer id and first offset of each aborted transaction."""
 
@@ -53,35 +55,35 @@ def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted
     """
     parts: list[_Part] = []
     next_offset = position
-    records, first = MemoryRecords(data), position
     try:
-        for batch, visible in _visible(records, aborted):
-            first = batch.base_offset
+        for batch, visible in _visible(data, aborted):
             if visible:
                 part = _part(batch, position)
                 if len(part.values):
                     parts.append(part)
             next_offset = max(next_offset, batch.next_offset)
-    except CorruptRecordException as error:
+    except (CorruptRecordException, SystemError) as error:  # the second: lengths in it make no sense
         raise LogError(
-            f"{source}: the records after offset {first} are damaged: {error}. "
+            f"{source}: the records from offset {next_offset} on are damaged: {error}. "
             "Restore the partition from a replica, or move the group past them"
         ) from error
     except UnsupportedCodecError as error:
-        raise LogError(f"{source}: the records after offset {first} can't be unpacked: {error}") from error
+        raise LogError(f"{source}: the records from offset {next_offset} on can't be unpacked: {error}") from error
     if next_offset == position:
         return None
     return _chunk(source, parts, next_offset)
 
 
-def _visible(records: Any, aborted: Aborted) -> Iterator[tuple[Any, bool]]:
+def _visible(data: bytes, aborted: Aborted) -> Iterator[tuple[Any, bool]]:
     """Each batch, and whether a reader of committed records sees it."""
     waiting = sorted(aborted, key=lambda pair: pair[1])
     gone: set[int] = set()
-    while records.has_next():
-        batch = records.next_batch()
+    for batch in _batches(data):
         if not batch.validate_crc():
-            raise CorruptRecordException(f"the checksum of the batch at offset {batch.base_offset} is wrong")
+            raise CorruptRecordException("the checksum of a batch is wrong")
+        if not (batch.is_transactional or batch.is_control_batch):
+            yield batch, True  # may be of an old format, in which a batch does not tell its first offset
+            continue
         while waiting and waiting[0][1] <= batch.base_offset:
             gone.add(waiting.pop(0)[0])
         if batch.is_control_batch:
@@ -89,7 +91,28 @@ def _visible(records: Any, aborted: Aborted) -> Iterator[tuple[Any, bool]]:
                 gone.discard(batch.producer_id)
             yield batch, False
         else:
-            yield batch, not (batch.is_transactional and batch.producer_id in gone)
+            yield batch, batch.producer_id not in gone
+
+
+def _batches(data: bytes) -> Iterator[Any]:
+    for alike in _alike(data):
+        records = MemoryRecords(alike)
+        while records.has_next():
+            yield records.next_batch()
+
+
+def _alike(data: bytes) -> Iterator[bytes]:
+    """The data, cut where its format changes: the client takes everything for what the first batch is."""
+    start = at = 0
+    while at + _MAGIC < len(data):
+        if data[at + _MAGIC] != data[start + _MAGIC]:
+            yield data[start:at]
+            start = at
+        size_bytes = int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
+        if size_bytes <= 0:  # damaged, which is found when it is read
+            break
+        at += _AFTER_LENGTH + size_bytes
+    yield data[start:]
 
 
 def _aborts(batch: Any) -> bool:
@@ -104,7 +127,7 @@ def _part(batch: Any, position: int) -> _Part:
     headers: list[Headers] = [record.headers for record in records]
     return _Part(
         _numbers((record.offset for record in records), len(records)),
-        _numbers((record.timestamp for record in records), len(records)),
+        _numbers((_UNKNOWN_MS if record.timestamp is None else record.timestamp for record in records), len(records)),
         [record.key for record in records],
         [record.value for record in records],
         headers if any(headers) else None,
