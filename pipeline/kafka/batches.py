@@ -24,11 +24,14 @@ from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
 from pipeline.kafka.splitting import Slices, cut, split
 
+_LENGTH, _AFTER_LENGTH, _MAGIC = 8, 12, 16  # where they stand in a batch, whatever its format
+_Place = tuple[bytes, int]  # some data, and where in it a batch begins
+_UNKNOWN_MS = -1  # as Kafka says it of records from before it had timestamps
 Aborted = Sequence[tuple[int, int]]
 """Producer id and first offset of each aborted transaction."""
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
-_PREFIX_BYTES, _MAGIC_AT, _MAGIC = 12, 16, 2
+_NEW: Final = 2  # the format with transactions
 _CODEC, _LOG_APPEND_TIME = 0x07, 0x08  # in the attributes
 _UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {
     1: codec.gzip_decode,
@@ -66,45 +69,65 @@ def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted
     """
     parts: list[_Part] = []
     next_offset = position
-    records, first = MemoryRecords(data), position
     try:
-        at = 0
-        for batch, visible in _visible(records, aborted):
-            first = batch.base_offset
+        for batch, place, visible in _visible(data, aborted):
             if visible:
-                part = _split(data, at, position) or _part(batch, position)
+                part = _split(*place, position) or _part(batch, position)
                 if len(part.values):
                     parts.append(part)
-            at += _PREFIX_BYTES + int.from_bytes(data[at + 8 : at + _PREFIX_BYTES])
             next_offset = max(next_offset, batch.next_offset)
-    except CorruptRecordException as error:
+    except (CorruptRecordException, SystemError) as error:  # the second: lengths in it make no sense
         raise LogError(
-            f"{source}: the records after offset {first} are damaged: {error}. "
+            f"{source}: the records from offset {next_offset} on are damaged: {error}. "
             "Restore the partition from a replica, or move the group past them"
         ) from error
     except UnsupportedCodecError as error:
-        raise LogError(f"{source}: the records after offset {first} can't be unpacked: {error}") from error
+        raise LogError(f"{source}: the records from offset {next_offset} on can't be unpacked: {error}") from error
     if next_offset == position:
         return None
     return _chunk(source, parts, next_offset)
 
 
-def _visible(records: Any, aborted: Aborted) -> Iterator[tuple[Any, bool]]:
-    """Each batch, and whether a reader of committed records sees it."""
+def _visible(data: bytes, aborted: Aborted) -> Iterator[tuple[Any, _Place, bool]]:
+    """Each batch, where it stands, and whether a reader of committed records sees it."""
     waiting = sorted(aborted, key=lambda pair: pair[1])
     gone: set[int] = set()
-    while records.has_next():
-        batch = records.next_batch()
+    for batch, place in _batches(data):
         if not batch.validate_crc():
-            raise CorruptRecordException(f"the checksum of the batch at offset {batch.base_offset} is wrong")
+            raise CorruptRecordException("the checksum of a batch is wrong")
+        if not (batch.is_transactional or batch.is_control_batch):
+            yield batch, place, True  # may be of an old format, in which a batch does not tell its first offset
+            continue
         while waiting and waiting[0][1] <= batch.base_offset:
             gone.add(waiting.pop(0)[0])
         if batch.is_control_batch:
             if _aborts(batch):
                 gone.discard(batch.producer_id)
-            yield batch, False
+            yield batch, place, False
         else:
-            yield batch, not (batch.is_transactional and batch.producer_id in gone)
+            yield batch, place, batch.producer_id not in gone
+
+
+def _batches(data: bytes) -> Iterator[tuple[Any, _Place]]:
+    for alike in _alike(data):
+        records, at = MemoryRecords(alike), 0
+        while records.has_next():
+            yield records.next_batch(), (alike, at)
+            at += _AFTER_LENGTH + int.from_bytes(alike[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
+
+
+def _alike(data: bytes) -> Iterator[bytes]:
+    """The data, cut where its format changes: the client takes everything for what the first batch is."""
+    start = at = 0
+    while at + _MAGIC < len(data):
+        if data[at + _MAGIC] != data[start + _MAGIC]:
+            yield data[start:at]
+            start = at
+        size_bytes = int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
+        if size_bytes <= 0:  # damaged, which is found when it is read
+            break
+        at += _AFTER_LENGTH + size_bytes
+    yield data[start:]
 
 
 def _aborts(batch: Any) -> bool:
@@ -114,12 +137,12 @@ def _aborts(batch: Any) -> bool:
 
 def _split(data: bytes, at: int, position: int) -> _Part | None:
     """The records of the batch at ``at``, without an object for each; ``None`` where that can't be done."""
-    if data[at + _MAGIC_AT] != _MAGIC:
+    if data[at + _MAGIC] != _NEW:
         return None
     base, length, _, _, _, attributes, _, first_ms, last_ms, _, _, _, count = _HEAD.unpack_from(data, at)
     payload, begin, packing = data, at + _HEAD.size, attributes & _CODEC
     if packing:
-        payload, begin = _unpacked(packing, data[begin : at + _PREFIX_BYTES + length]), 0
+        payload, begin = _unpacked(packing, data[begin : at + _AFTER_LENGTH + length]), 0
     found = split(payload, begin, count)
     if found is None:
         return None
@@ -150,7 +173,7 @@ def _part(batch: Any, position: int) -> _Part:
     headers: list[Headers] = [record.headers for record in records]
     return _Part(
         _numbers((record.offset for record in records), len(records)),
-        _numbers((record.timestamp for record in records), len(records)),
+        _numbers((_UNKNOWN_MS if record.timestamp is None else record.timestamp for record in records), len(records)),
         [record.key for record in records],
         [record.value for record in records],
         headers if any(headers) else None,

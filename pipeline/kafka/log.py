@@ -21,6 +21,8 @@ from pipeline.kafka.transactions import Producers
 from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, PartitionInfo, TopicSpec
 
 T = TypeVar("T")
+_COMMITTED: Final = "read_committed"
+_PENDING: Final = "read_uncommitted"
 _PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
 
 
@@ -42,7 +44,7 @@ class KafkaLog:
         self._fetchers: list[Fetcher] = []  # those that nobody uses now
         self._starting = asyncio.Lock()
         self._admin: AIOKafkaAdminClient | None = None
-        self._bounds: AIOKafkaConsumer | None = None
+        self._bounds: dict[str, AIOKafkaConsumer] = {}  # by isolation level
 
     # ---- topics
 
@@ -74,10 +76,10 @@ class KafkaLog:
         self._connections.forget(name)
         await self._administer(lambda admin: self._topics.delete(admin, name), f"deleting topic {name!r}")
 
-    async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
-        """See ``Log.partitions``; the end is that of committed records, and sizes are not known."""
+    async def partitions(self, topic: str, *, pending: bool = False) -> dict[int, PartitionInfo]:
+        """See ``Log.partitions``; sizes are not known."""
         with self._connections.translated(f"looking at topic {topic!r}"):
-            reader = await self._reader()
+            reader = await self._reader(_PENDING if pending else _COMMITTED)
             numbers = await self._connections.known_topic(reader._client, topic)  # noqa: SLF001 - else it would subscribe
             known = [KafkaPartition(topic, number) for number in numbers]
             starts, ends = await asyncio.gather(reader.beginning_offsets(known), reader.end_offsets(known))
@@ -165,8 +167,8 @@ class KafkaLog:
         self._fetchers.clear()
         if self._admin is not None:
             await self._admin.close()
-        if self._bounds is not None:
-            await self._bounds.stop()
+        for reader in self._bounds.values():
+            await reader.stop()
 
     async def _administer(self, work: Callable[[AIOKafkaAdminClient], Awaitable[T]], doing: str) -> T:
         async with self._starting:
@@ -177,14 +179,14 @@ class KafkaLog:
         ready = self._admin
         return await self._connections.patiently(lambda: work(ready), doing)
 
-    async def _reader(self) -> AIOKafkaConsumer:
-        """Knows the bounds of partitions as readers of committed records see them."""
+    async def _reader(self, isolation: str = _COMMITTED) -> AIOKafkaConsumer:
+        """Knows the bounds of partitions as readers of committed records see them, or as all others do."""
         async with self._starting:
-            if self._bounds is None:
-                reader = AIOKafkaConsumer(**self._connections.options, isolation_level="read_committed")
+            if isolation not in self._bounds:
+                reader = AIOKafkaConsumer(**self._connections.options, isolation_level=isolation)
                 await self._connections.start(reader)
-                self._bounds = reader
-        return self._bounds
+                self._bounds[isolation] = reader
+        return self._bounds[isolation]
 
     @asynccontextmanager
     async def _fetcher(self) -> AsyncIterator[Fetcher]:

@@ -163,8 +163,13 @@ class Log(Protocol):
     async def delete_topic(self, name: str) -> None:
         """Delete a topic with everything in it; when this returns, a new one can be made. Nothing if there is none."""
 
-    async def partitions(self, topic: str) -> dict[int, PartitionInfo]:
+    async def partitions(self, topic: str, *, pending: bool = False) -> dict[int, PartitionInfo]:
         """Bounds of each partition of ``topic``.
+
+        Args:
+            topic: Its name.
+            pending: Whether the end counts what is written but not visible yet. A commit may return before readers
+                see all of it; with ``pending`` its records stand before the end in any case.
 
         Raises:
             UnknownTopicError: If there is no such topic.

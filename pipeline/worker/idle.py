@@ -28,7 +28,8 @@ async def is_idle(app: LogApp) -> bool:
     commits = [unit.commits for unit in live]
     bounds = await _bounds(app.log_, app.membership.topics)
     ends = {source: info.end for source, info in bounds.items()}
-    # Ends were read after the last commit: whatever a unit here has fed to another one stands before them.
+    # Ends were read after the last commit, and count what is not visible yet: whatever a unit here has fed to another
+    # one stands before them.
     return (
         all(unit.is_open and unit.is_clean and unit.committed >= ends[unit.source] for unit in live)
         and consumer.feed.is_idle(ends)
@@ -58,5 +59,5 @@ async def _bounds(log: Log, topics: Collection[str]) -> dict[TopicPartition, Par
     return {
         TopicPartition(topic, partition): info
         for topic in topics
-        for partition, info in (await log.partitions(topic)).items()
+        for partition, info in (await log.partitions(topic, pending=True)).items()
     }

@@ -84,6 +84,7 @@ def _pace() -> dict[str, str]:
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.backoff.ms": "1000",
         "log.retention.check.interval.ms": "1000",
+        "log.initial.task.delay.ms": "500",  # retention and cleaning begin half a minute after the start otherwise
         # How long a node that was killed is believed to live, by the others and by itself when it comes back.
         "broker.heartbeat.interval.ms": "500",
         "broker.session.timeout.ms": "5000",

@@ -55,8 +55,8 @@ class Scoped:
     async def delete_topic(self, name):
         await self._log.delete_topic(self._in(name))
 
-    async def partitions(self, topic):
-        return await self._log.partitions(self._in(topic))
+    async def partitions(self, topic, **options):
+        return await self._log.partitions(self._in(topic), **options)
 
     async def append(self, outgoing):
         await self._log.append(self._outgoing(outgoing))
