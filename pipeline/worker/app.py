@@ -146,11 +146,15 @@ def _watching(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Call
 
     async def watch() -> None:
         topics = {source.topic for source in app.keeper.units}
-        ends = {
-            TopicPartition(topic, number): info.end
-            for topic in topics
-            for number, info in (await app.log_.partitions(topic)).items()
-        }
+        try:
+            ends = {
+                TopicPartition(topic, number): info.end
+                for topic in topics
+                for number, info in (await app.log_.partitions(topic)).items()
+            }
+        except LogUnavailableError:
+            watchdog.excuse()
+            raise
         found = watchdog.look(ends, asyncio.get_running_loop().time())
         for stuck in found:
             _logger.error("%s; %s", stuck, "opening it again" if stuck.strikes == 1 else "ending, to be started again")

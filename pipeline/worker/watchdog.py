@@ -84,6 +84,10 @@ class Watchdog:
             self._keeper.lost(units[stuck.source], StuckError(str(stuck)))
         return found
 
+    def excuse(self) -> None:
+        """Count time anew: while the log does not answer, nobody gets on."""
+        self._watched.clear()
+
     def _judge(self, source: TopicPartition, unit: Unit, end: int, now: float) -> Stuck | None:
         watched, steps = self._watched.get(source), self._steps(unit)
         if watched is None or _is_excused(unit, end) or unit.committed > watched.committed:

@@ -145,6 +145,18 @@ def test_who_waits_for_its_turn_is_let_alone_while_others_get_on():
     watched(scenario)
 
 
+def test_time_without_the_log_does_not_count():
+    """When it answers again, everybody has the whole limit."""
+
+    def scenario(_keeper, _unit, watchdog):
+        watchdog.look({SOURCE: END}, 0.0)
+        watchdog.excuse()
+        assert watchdog.look({SOURCE: END}, 2.0 * LIMIT_S) == []
+        assert [each.strikes for each in watchdog.look({SOURCE: END}, 3.0 * LIMIT_S)] == [1]
+
+    watched(scenario)
+
+
 def test_who_has_nothing_to_do_is_let_alone():
     """A partition at its end, one that was stopped, and one that waits for the brokers are no news."""
 
