@@ -90,6 +90,7 @@ def build_app(
         meter=lambda source: _meter(config, source, member),
         on_lost=app.membership.wake_up,
     )
+    app.watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
     for topic in made:
         _add_agent(app, topic)
     _add_timers(app, config, now_ms)
@@ -142,8 +143,6 @@ def _telling(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Calla
 
 
 def _watching(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
-    watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
-
     async def watch() -> None:
         topics = {source.topic for source in app.keeper.units}
         try:
@@ -153,9 +152,9 @@ def _watching(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Call
                 for number, info in (await app.log_.partitions(topic)).items()
             }
         except LogUnavailableError:
-            watchdog.excuse()
+            app.watchdog.excuse()
             raise
-        found = watchdog.look(ends, asyncio.get_running_loop().time())
+        found = app.watchdog.look(ends, asyncio.get_running_loop().time())
         for stuck in found:
             _logger.error("%s; %s", stuck, "opening it again" if stuck.strikes == 1 else "ending, to be started again")
         if config.health:

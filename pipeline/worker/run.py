@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.model import AppConfig
-from pipeline.errors import LogError, StreamgaugeError, UsageError
+from pipeline.errors import LogError, StreamgaugeError, StuckError, UsageError
 from pipeline.log import Log
 from pipeline.log.opening import open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
@@ -81,6 +81,10 @@ async def _serve_and_close(config: AppConfig, log: Log, until_idle: bool, *rest:
             app = build_app(config, log, name=name, ttl_ms=ttl_ms)
             load_modules(app, modules)
             return await serve(app, stop, until_idle=until_idle)
+    except StuckError as error:
+        _logger.critical("%s", error)
+        logging.shutdown()
+        os._exit(error.exit_code)  # what hangs could hold up an end in order for ever
     finally:
         await log.close()
         guard.stop()
@@ -113,7 +117,7 @@ async def serve(app: LogApp, stop: asyncio.Event, *, until_idle: bool = False) -
         The exit code.
 
     Raises:
-        StreamgaugeError: What made the worker unable to go on.
+        StreamgaugeError: What made the worker unable to go on. After ``StuckError`` the app may not have stopped.
     """
     asyncio.get_running_loop().set_exception_handler(_report_unhandled)
     starting = asyncio.create_task(app.start())
@@ -129,10 +133,12 @@ async def serve(app: LogApp, stop: asyncio.Event, *, until_idle: bool = False) -
     finally:
         for task in (stopping, crashing):
             task.cancel()
-        try:
-            await asyncio.wait_for(_stop(app, starting), _STOP_S)
-        except TimeoutError:
+        ending = asyncio.create_task(_stop(app, starting))
+        if (await asyncio.wait([ending], timeout=_STOP_S))[1]:  # what hangs may not even be cancelled
+            ending.cancel()
             _logger.warning("the worker did not stop within %d s; what was not committed is done again", _STOP_S)
+        else:
+            ending.result()
 
 
 async def _verdict(app: LogApp, starting: asyncio.Task[None], stop: asyncio.Event, *, until_idle: bool) -> int | None:

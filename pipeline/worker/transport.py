@@ -28,6 +28,7 @@ from pipeline.errors import LogUnavailableError
 from pipeline.log.api import Log, Membership, TopicSpec
 from pipeline.worker.consumer import LogConsumer, frame_logger
 from pipeline.worker.keeper import Keeper
+from pipeline.worker.watchdog import Watchdog
 
 _AWAY_S = 0.5  # between two tries while the log does not answer
 
@@ -38,6 +39,7 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
     logger = frame_logger
     log_: Log
     keeper: Keeper
+    watchdog: Watchdog
     membership: Membership
     specs: Sequence[TopicSpec]
     failure: "asyncio.Future[Exception]"

@@ -65,6 +65,7 @@ class Unit:
         self.stopped = False  # whether opening it again would fail again
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
+        self.is_committing = False
         self.caught_up = False  # whether the last fetch found nothing
         self.is_behind = False  # whether the last fetch found a lot
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
@@ -222,6 +223,7 @@ class Unit:
         self.commit_cost_s = max(_LEAST_COST_S, _WRITE_COST * (time.perf_counter() - started))
         # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
         writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
+        self.is_committing = True
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -229,6 +231,8 @@ class Unit:
             if writing.exception() is None:
                 self._committed(position)
             raise
+        finally:
+            self.is_committing = False
         self._committed(position)
         return True
 

@@ -36,6 +36,7 @@ class _Watched:
     steps: int
     since: float
     strikes: int = 0
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,10 @@ class Watchdog:
         if now - watched.since < self._limit_s:
             return None
         watched.strikes += 1
+        # What hung first may keep it from being opened again: that stays the cause.
+        watched.cause = watched.cause or self._cause(unit)
         waited_s, watched.since = now - watched.since, now
-        return Stuck(source, self._cause(unit), waited_s, watched.strikes)
+        return Stuck(source, watched.cause, waited_s, watched.strikes)
 
     def _steps(self, unit: Unit) -> int:
         """How far its restoring is; while others come first, how far theirs is: opening it again would not help."""
@@ -112,7 +115,7 @@ class Watchdog:
             return Cause.RESTORE
         if unit.in_flight:
             return Cause.HANDLER
-        return Cause.FETCH if unit.is_clean else Cause.COMMIT
+        return Cause.COMMIT if unit.is_committing or not unit.is_clean else Cause.FETCH
 
 
 def _is_excused(unit: Unit, end: int) -> bool:
