@@ -27,6 +27,8 @@ DEFAULT_TTL_MS = 6_000
 _IDLE_EVERY_S = 0.25
 _SAMPLE_EVERY_S = 1.0
 _WATCH_EVERY_S = 2.0
+_WATCH_GAP_S = 5.0
+"""Time between two looks of the watchdog that is longer tells of a pause, in which nobody could get on."""
 _TELL_EVERY_S = 2.0
 _TIDY_EVERY_S = 60.0
 
@@ -143,18 +145,21 @@ def _telling(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Calla
 
 
 def _watching(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
+    looked_at = 0.0
+
     async def watch() -> None:
+        nonlocal looked_at
         topics = {source.topic for source in app.keeper.units}
-        try:
-            ends = {
-                TopicPartition(topic, number): info.end
-                for topic in topics
-                for number, info in (await app.log_.partitions(topic)).items()
-            }
-        except LogUnavailableError:
+        ends = {
+            TopicPartition(topic, number): info.end
+            for topic in topics
+            for number, info in (await app.log_.partitions(topic)).items()
+        }
+        now = asyncio.get_running_loop().time()
+        if now - looked_at > _WATCH_GAP_S:  # the log did not answer, or the process was paused
             app.watchdog.excuse()
-            raise
-        found = app.watchdog.look(ends, asyncio.get_running_loop().time())
+        looked_at = now
+        found = app.watchdog.look(ends, now)
         for stuck in found:
             _logger.error("%s; %s", stuck, "opening it again" if stuck.strikes == 1 else "ending, to be started again")
         if config.health:

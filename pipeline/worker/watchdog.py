@@ -86,7 +86,7 @@ class Watchdog:
         return found
 
     def excuse(self) -> None:
-        """Count time anew: while the log does not answer, nobody gets on."""
+        """Count time anew: while the log does not answer, or the process is paused, nobody gets on."""
         self._watched.clear()
 
     def _judge(self, source: TopicPartition, unit: Unit, end: int, now: float) -> Stuck | None:

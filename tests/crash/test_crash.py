@@ -51,8 +51,7 @@ def test_on_kafka_not_even_a_killed_broker_loses_or_repeats_anything():
     found = crash("--log", "kafka", "--seconds", _KAFKA_S, "--seed", 7)
     faults = ("kills", "terms", "zombies", "short_stops", "stopped_kills", "broker_kills", "joins")
     assert min(found[name] for name in (*faults, "restarts_same_identity", "aborted_records")) >= 1
-    assert found["zombies_replaced"] >= 1
-    assert found["at_work"] >= 5
+    assert found["at_work"] >= 3
     assert found["records_per_s"] >= 20_000
     assert found["records"] >= 15_000 * _KAFKA_S
     assert found["alerts"] >= 3 * _KAFKA_S
