@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.kafka.ground import Ground, finished, opened, until_said
-from tests.bench.kafka.outages import PARTITIONS, RATE_PER_S, Trickle, summary
+from tests.bench.kafka.outages import PARTITIONS, RATE_PER_S, Trickle
 from tests.bench.kafka.result import Result
 from tests.crash.fleet import Child
 
@@ -40,6 +40,7 @@ when = "n >= 1"
 severity = "low"
 """
 _SESSION_S = 6
+_HEADS = ("worst", "median", "detected")
 
 
 class _Stage:
@@ -75,7 +76,7 @@ class _Stage:
             if (before[number] != owners[number] if moved_of is None else moved_of in before[number])
         }  # fmt: skip
         gaps = {
-            kind: summary(self._trickle.gaps_ms(numbers, since_ms))
+            kind: self._trickle.gaps(numbers, since_ms)
             for kind, numbers in (("moved", moved), ("stayed", owners.keys() - moved))
         }
         self.found.append({"event": what, **gaps})
@@ -130,7 +131,7 @@ def _result(found: list[dict[str, Any]]) -> Result:
     return Result(
         tool="gaps",
         title=f"longest wait from append to alert, ms; {PARTITIONS} partitions with {RATE_PER_S} records/s each",
-        columns=["event", "moved", "worst", "median", "stayed", "worst", "median"],
+        columns=["event", *("moved", *_HEADS), *("stayed", *_HEADS)],
         rows=rows,
         facts={"events": found},
     )

@@ -82,13 +82,22 @@ class Trickle:
         """Wait until an alert about something newer was seen of every partition."""
         await until(lambda: min(self._newest_ms.values()) >= since_ms, "an alert of every partition")
 
-    def gaps_ms(self, partitions: Iterable[int], since_ms: float) -> list[float]:
-        """The longest wait of each partition from append to alert, of records that came after ``since_ms``."""
-        longest = dict.fromkeys(partitions, 0.0)
-        for partition, appended_ms, _, visible_ms in self._seen:
-            if partition in longest and appended_ms >= since_ms:
-                longest[partition] = max(longest[partition], visible_ms - appended_ms)
-        return sorted(longest.values())
+    def gaps(self, partitions: Iterable[int], since_ms: float) -> dict[str, float | int | None]:
+        """Of the longest waits of partitions from append to alert the worst and the median, after ``since_ms``.
+
+        Where alerts are detected in time but seen late, the transaction of a dead worker holds up their readers.
+        """
+        seen, detected = dict.fromkeys(partitions, 0.0), dict.fromkeys(partitions, 0.0)
+        for partition, appended_ms, detected_ms, visible_ms in self._seen:
+            if partition in seen and appended_ms >= since_ms:
+                seen[partition] = max(seen[partition], visible_ms - appended_ms)
+                detected[partition] = max(detected[partition], detected_ms - appended_ms)
+        return {
+            "partitions": len(seen),
+            "worst_ms": round(max(seen.values())) if seen else None,
+            "median_ms": round(statistics.median(seen.values())) if seen else None,
+            "worst_detected_ms": round(max(detected.values())) if seen else None,
+        }
 
     def _on_alert(self, seen: Seen) -> None:
         self._seen.append(seen)
@@ -104,15 +113,6 @@ class Trickle:
                 value = orjson.dumps({"id": uuid.uuid4().hex, "ts": now_ms})
                 self._client.produce(self.topic, value, partition=number, timestamp=now_ms)
             self._client.poll(0)
-
-
-def summary(gaps_ms: list[float]) -> dict[str, float | int | None]:
-    """Partitions, their worst and their median gap."""
-    return {
-        "partitions": len(gaps_ms),
-        "worst_ms": round(max(gaps_ms)) if gaps_ms else None,
-        "median_ms": round(statistics.median(gaps_ms)) if gaps_ms else None,
-    }
 
 
 def _now_ms() -> float:
