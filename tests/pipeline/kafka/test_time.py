@@ -6,9 +6,9 @@ import time
 import orjson
 import pytest
 
-from agents.events import Outgoing, Records, TopicPartition
+from agents.events import Outgoing, Records
 from pipeline.config import load_config
-from pipeline.log import TopicSpec
+from pipeline.log import TopicSpec, follow
 from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 from pipeline.worker import build_app, serve
@@ -78,13 +78,9 @@ async def retention_ran(log, topic):
 async def held(log, topic):
     """All records of a topic that are still there as (timestamp, value)."""
     found = []
-    for number, bounds in (await log.partitions(topic)).items():
-        at = bounds.start
-        while at < bounds.end:
-            for chunk in await log.fetch({TopicPartition(topic, number): at}, wait_ms=1_000):
-                found += zip(chunk.timestamps_ms.tolist(), chunk.values, strict=True)
-                at = chunk.next_offset
-    return found
+    async for chunk in follow(log, topic, start="start", until_end=True):
+        found += zip(chunk.timestamps_ms.tolist(), chunk.values, strict=True)
+    return sorted(found)
 
 
 async def replay(config, app):
