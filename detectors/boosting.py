@@ -96,17 +96,17 @@ class ObliviousTrees:
 
         Each answer moves the expected leaf; the move is put down to the feature that was asked about.
 
-        Cost: about 10 us a call and tree; for records that are shown to people.
+        Cost: about 20 us a call and tree, and 0.1 us a record and tree; for records that are shown to people.
         Reference: Saabas (2014), Interpreting random forests.
         """
         added = np.zeros(x.shape)
-        depth = self.feature.shape[1]
+        columns, depth = np.ascontiguousarray(x.T), self.feature.shape[1]
+        expected = [_prefix_means(self.leaves, self.cover, level) for level in range(depth + 1)]
         for tree in range(len(self.leaves)):
-            leaf = self._leaf(tree, np.ascontiguousarray(x.T)).astype(np.int64)
-            expected = [_prefix_means(self.leaves[tree], self.cover[tree], level) for level in range(depth + 1)]
+            leaf = self._leaf(tree, columns).astype(np.int64)
             for level in range(depth):
-                before = expected[level][leaf >> (depth - level)]
-                after = expected[level + 1][leaf >> (depth - level - 1)]
+                before = expected[level][tree, leaf >> (depth - level)]
+                after = expected[level + 1][tree, leaf >> (depth - level - 1)]
                 added[:, self.feature[tree, level]] += after - before
         return added
 
@@ -273,8 +273,9 @@ def _blocks(x: Single) -> Iterator[tuple[int, Single]]:
 
 
 def _prefix_means(leaves: Float, cover: Float, level: int) -> Float:
-    """The expected leaf once ``level`` answers are known, shape ``(2 ** level,)``."""
-    weight = cover.reshape(1 << level, -1)
-    total = weight.sum(axis=1)
-    mean = (weight * leaves.reshape(1 << level, -1)).sum(axis=1) / np.where(total > 0.0, total, 1.0)
+    """The expected leaf of each tree once ``level`` answers are known, shape ``(trees, 2 ** level)``."""
+    shape = (len(leaves), 1 << level, -1)
+    weight = cover.reshape(shape)
+    total = weight.sum(axis=2)
+    mean = (weight * leaves.reshape(shape)).sum(axis=2) / np.where(total > 0.0, total, 1.0)
     return np.asarray(mean, np.float64)
