@@ -218,29 +218,35 @@ class _Growth:
         odds = _inclusion(np.hypot(slope, curve), how.sample)
         drawn = np.flatnonzero(self._rng.random(len(odds)) < odds)
         n_asked = max(1, round(how.features * n_features))
-        asked = np.sort(self._rng.permutation(n_features)[:n_asked]).tolist()
-        gradients = slope[drawn] / odds[drawn], curve[drawn] / odds[drawn]
-        bins = {at: self._bins[at][drawn] for at in asked}
+        asked = np.sort(self._rng.permutation(n_features)[:n_asked])
+        bins = self._bins[np.ix_(asked, drawn)]
+        gradients = tuple(np.tile(each[drawn] / odds[drawn], n_asked) for each in (slope, curve))
         leaf = np.zeros(len(drawn), np.int64)
         feature, cut = np.zeros(how.depth, np.int64), np.zeros(how.depth, np.int64)
         for level in range(how.depth):
-            best = -np.inf
-            for at in asked:
-                gains = _gains(leaf * _BINS + bins[at], gradients, 1 << level, how.ridge)
-                if gains.max() > best:
-                    best, feature[level], cut[level] = gains.max(), at, gains.argmax()
-            leaf = 2 * leaf + (bins[int(feature[level])] > cut[level])
+            n_leaves = 1 << level
+            cells = (np.arange(n_asked)[:, None] * n_leaves + leaf) * _BINS + bins  # all features in one count
+            gains = _gains(cells.reshape(-1), gradients, (n_asked, n_leaves, _BINS), how.ridge)
+            at, cut[level] = divmod(int(gains.argmax()), _BINS - 1)
+            feature[level] = asked[at]
+            leaf = 2 * leaf + (bins[at] > cut[level])
         return feature, cut
 
 
-def _gains(cells: Int64, gradients: tuple[Float, Float], n_leaves: int, ridge: float) -> Float:
-    """How much better the best steps are when every leaf is parted above each bin, shape ``(bins - 1,)``."""
-    slope, curve = (
-        np.bincount(cells, each, n_leaves * _BINS).reshape(n_leaves, _BINS).cumsum(axis=1) for each in gradients
-    )
+def _gains(cells: Int64, gradients: tuple[Float, ...], shape: tuple[int, int, int], ridge: float) -> Float:
+    """How much better the best steps are when every leaf is parted above a bin, shape ``(n_features, bins - 1)``.
+
+    Args:
+        cells: Feature, leaf and bin of each example in one number, shape ``(n_features * n,)``.
+        gradients: First and second derivatives of the loss at each example, repeated for each feature.
+        shape: Features, leaves and bins.
+        ridge: See ``Boosting``.
+    """
+    size = shape[0] * shape[1] * shape[2]
+    slope, curve = (np.bincount(cells, each, size).reshape(shape).cumsum(axis=2) for each in gradients)
     low = slope * slope / (curve + ridge)
-    high = (slope[:, -1:] - slope) ** 2 / (np.maximum(curve[:, -1:] - curve, 0.0) + ridge)
-    return np.asarray((low + high).sum(axis=0)[:-1], np.float64)
+    high = (slope[:, :, -1:] - slope) ** 2 / (np.maximum(curve[:, :, -1:] - curve, 0.0) + ridge)
+    return np.asarray((low + high).sum(axis=1)[:, :-1], np.float64)
 
 
 def _inclusion(size: Float, share: float) -> Float:
