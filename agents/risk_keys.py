@@ -65,7 +65,7 @@ class KeyRisk:
         windows: Name and length in ms of each window.
         max_keys: Most keys held.
 
-    Cost: about 0.4 us a row for each window and 0.3 us for the streaks; 1.2 kB a key and window.
+    Cost: about 0.4 us a row for each window and 0.3 us for the streaks; 1.5 kB a key and window.
     """
 
     def __init__(self, by: str, windows: Sequence[tuple[str, int]], *, max_keys: int) -> None:
