@@ -130,7 +130,7 @@ class RiskAgent:
     Args:
         spec: What to do.
 
-    Cost: about 6 us a payment with its label, by two keys and two windows, fits included. Memory: 1.2 kB a key and
+    Cost: about 9 us a payment or label, by two keys and two windows, fits included. Memory: 1.5 kB a key and
         window, about 150 bytes a waiting payment and an example.
     """
 
