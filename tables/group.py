@@ -29,12 +29,14 @@ class Stretch:
         stop: Record after the last.
         slots: Slot of each record's key, shape ``(stop - start,)``.
         trailing: By table.
+        groups: Records by slot.
     """
 
     start: int
     stop: int
     slots: Int64
     trailing: dict[str, Trailing]
+    groups: Groups
 
 
 class TableGroup:
@@ -105,7 +107,7 @@ class TableGroup:
                 groups=groups,
             )
             trailing = {name: table.update(arrivals) for name, table in self.tables.items()}
-            yield Stretch(start, stop, slots, trailing)
+            yield Stretch(start, stop, slots, trailing, groups)
 
     def close(self, now_ms: int) -> None:
         """Close tumbling windows by event time ``now_ms``."""
@@ -126,6 +128,11 @@ class TableGroup:
         """Keep ``value`` under ``name`` for the key at ``slot``."""
         self._marks[name][slot] = value
         self._marked[name].mark(0, np.array([slot]))
+
+    def set_marks(self, name: str, slots: Int64, values: Int64) -> None:
+        """The same for many keys at once, both of shape ``(k,)``."""
+        self._marks[name][slots] = values
+        self._marked[name].mark(0, slots)
 
     # ---- keys come and go -------------------------------------------------------------------------------------------
 
