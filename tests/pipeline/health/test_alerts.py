@@ -12,7 +12,9 @@ from pipeline.health.definitions import with_health
 from pipeline.health.events import UnitMeter, health_topic
 from pipeline.health.look import Look
 from pipeline.health.sampler import LagSampler
+from pipeline.health.stuck import Cause
 from pipeline.log.api import Committed
+from pipeline.worker.watchdog import Stuck, stuck_events
 from tests.pipeline.shards import build_shard
 
 T0 = 1_700_000_000_000
@@ -175,3 +177,26 @@ def test_latency_surge():
     steady = [Second()] * 300
     assert alerts_of([*steady, *[Second(latency_ms=500)] * 30]) == []
     assert [rule for rule, _, _ in alerts_of([*steady, *[Second(latency_ms=6_000)] * 30])] == ["health-latency-surge"]
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_stuck_partition_names_its_cause(cause):
+    """What a watchdog finds becomes an alert whose rule names the cause, for the partition that hangs."""
+    found = [Stuck(TopicPartition("payments", 1), cause, 20.0, 1)]
+    (outgoing,) = stuck_events("shop", found, T0)
+    events = list(outgoing.records.values)
+    output = build_shard(CONFIG, TopicPartition(health_topic("shop"), 0)).process(
+        Chunk(
+            topic=health_topic("shop"),
+            partition=0,
+            offsets=np.arange(1),
+            timestamps_ms=np.array([T0]),
+            keys=[None],
+            values=events,
+            next_offset=1,
+        )
+    )
+    assert output.rejects == {}
+    assert [(alert.rule, alert.key) for alert in output.alerts] == [
+        (f"health-stuck-{cause.name.lower()}", "payments/1")
+    ]
