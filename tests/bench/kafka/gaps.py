@@ -79,7 +79,7 @@ class _Stage:
             kind: self._trickle.gaps(numbers, since_ms)
             for kind, numbers in (("moved", moved), ("stayed", owners.keys() - moved))
         }
-        self.found.append({"event": what, **gaps})
+        self.found.append({"event": what, **gaps, "sender_late_ms": self._trickle.late_ms(since_ms)})
         return done
 
 
@@ -125,13 +125,17 @@ async def _events(stage: _Stage, trickle: Trickle, first: int) -> None:
 
 def _result(found: list[dict[str, Any]]) -> Result:
     rows = [
-        [each["event"], *(_cell(each[kind][name]) for kind in ("moved", "stayed") for name in each[kind])]
+        [
+            each["event"],
+            *(_cell(each[kind][name]) for kind in ("moved", "stayed") for name in each[kind]),
+            each["sender_late_ms"],
+        ]
         for each in found
     ]
     return Result(
         tool="gaps",
         title=f"longest wait from append to alert, ms; {PARTITIONS} partitions with {RATE_PER_S} records/s each",
-        columns=["event", *("moved", *_HEADS), *("stayed", *_HEADS)],
+        columns=["event", *("moved", *_HEADS), *("stayed", *_HEADS), "sender"],
         rows=rows,
         facts={"events": found},
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import tempfile
 import time
@@ -59,10 +60,15 @@ class Ground:
         return self._measured(self._fleet.python(name, module, *map(str, arguments)))
 
     def _measured(self, child: Child) -> Child:
-        if self.options.nice:
-            with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
-                psutil.Process(child.pid).nice(self.options.nice)
+        _renice(child.pid, self.options.nice)
         return child
+
+
+def _renice(pid: int, nice: int) -> None:
+    if nice:
+        with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
+            for thread in psutil.Process(pid).threads():
+                os.setpriority(os.PRIO_PROCESS, thread.id, nice)
 
 
 @contextlib.asynccontextmanager
@@ -78,6 +84,7 @@ async def ground(options: Options, servers: str | None = None, prefix: str | Non
             cluster = await asyncio.to_thread(Cluster.start)
             stack.callback(cluster.stop)
             servers = cluster.bootstrap
+            _renice(cluster.pid(), options.nice)
         prefix = prefix or f"bench-{secrets.token_hex(3)}"
         yield Ground(servers, prefix, folder, stack.enter_context(Fleet(folder)), options)
 

@@ -16,7 +16,7 @@ class Options:
         backlog: Records of the backlog whose catching up must not take memory.
         commit_s: Between two commits meanwhile.
         sessions_s: Session time-outs under which a worker is killed.
-        nice: Of the processes that are measured; a negative one takes rights that not everybody has.
+        nice: Of the broker and of the processes that are measured; a negative one takes rights that not everybody has.
     """
 
     rate_per_s: int = 20_000

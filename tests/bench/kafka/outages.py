@@ -35,6 +35,7 @@ class Trickle:
         self._config = config
         self._client = producer(servers)
         self._seen: list[Seen] = []
+        self._late: list[tuple[float, float]] = []  # when each round was due and how late it was
         self._newest_ms = dict.fromkeys(range(PARTITIONS), 0.0)
 
     @property
@@ -99,6 +100,10 @@ class Trickle:
             "worst_detected_ms": round(max(detected.values())) if seen else None,
         }
 
+    def late_ms(self, since_ms: float) -> int:
+        """How far the sender itself was behind at the most. Gaps hold that too: records tell when they were due."""
+        return round(max((late_ms for due_ms, late_ms in self._late if due_ms >= since_ms), default=0.0))
+
     def _on_alert(self, seen: Seen) -> None:
         self._seen.append(seen)
         self._newest_ms[seen.partition] = max(self._newest_ms[seen.partition], seen.appended_ms)
@@ -108,7 +113,9 @@ class Trickle:
         while True:
             due += _TICK_S
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            now_ms = round(_now_ms() - 1000 * (time.monotonic() - due))
+            late_ms = 1000 * (time.monotonic() - due)
+            now_ms = round(_now_ms() - late_ms)
+            self._late.append((now_ms, late_ms))
             for number in range(PARTITIONS):
                 value = orjson.dumps({"id": uuid.uuid4().hex, "ts": now_ms})
                 self._client.produce(self.topic, value, partition=number, timestamp=now_ms)
