@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from agents.events import Chunk, Int64, TopicPartition
@@ -20,6 +21,7 @@ _logger = logging.getLogger(__name__)
 _EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
 MANY_AT_ONCE = 2_000
 """A fetch that finds so many records of a partition works off a backlog."""
+_ROUND_S = 2.0  # how long the slowest commit may hold up the next regular round of all
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 _BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
@@ -60,6 +62,8 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._early_at = 0.0
         self._early: asyncio.Task[None] | None = None
+        self._hurrying: set[TopicPartition] = set()  # early commits under way
+        self._regular: dict[TopicPartition, asyncio.Task[None]] = {}  # regular ones
 
     # ---- coming and going
 
@@ -185,8 +189,16 @@ class Keeper:
     # ---- committing
 
     async def commit(self) -> None:
-        """Commit whatever waits, of all units at once."""
-        await asyncio.gather(*(self.commit_unit(unit) for unit in list(self.units.values())))
+        """Commit whatever waits, of all units at once; one that takes its time does not hold up the next round."""
+        for source, unit in self.units.items():
+            if source not in self._regular:
+                self._regular[source] = task = self._spawn(self.commit_unit(unit))
+                task.add_done_callback(partial(self._ended, source))
+        if self._regular:
+            await asyncio.wait(self._regular.values(), timeout=_ROUND_S)
+
+    def _ended(self, source: TopicPartition, _: asyncio.Task[None]) -> None:
+        self._regular.pop(source, None)
 
     def commit_soon(self) -> None:
         """Commit early, but spend no more than a quarter of the time with it."""
@@ -198,12 +210,23 @@ class Keeper:
         while self._urgent():
             await asyncio.sleep(self._early_at - loop.time())
             units = self._urgent()
-            await asyncio.gather(*(self.commit_unit(unit, early=True) for unit in units))
+            for unit in units:
+                self._hurrying.add(unit.source)
+                self._spawn(self._hurry(unit))
             share = _BACKLOG_SHARE if all(unit.is_behind for unit in self.units.values()) else _EARLY_SHARE
             self._early_at = loop.time() + share * sum(unit.commit_cost_s for unit in units)
 
     def _urgent(self) -> list[Unit]:
-        return [unit for unit in self.units.values() if unit.is_urgent]
+        return [unit for unit in self.units.values() if unit.is_urgent and unit.source not in self._hurrying]
+
+    async def _hurry(self, unit: Unit) -> None:
+        """Commit one unit early, whatever the others do; what came meanwhile asks again."""
+        try:
+            await self.commit_unit(unit, early=True)
+        finally:
+            self._hurrying.discard(unit.source)
+        if unit.is_urgent:
+            self.commit_soon()
 
     async def commit_unit(self, unit: Unit, *, early: bool = False) -> None:
         """Commit what waits in one unit; early ones leave its state for later where that is exact."""
