@@ -77,10 +77,15 @@ class Keeper:
                 unit.end()
                 del self.units[source]
             if owned.get(source) != unit.fence:
-                self._spawn(self._sinks.log.disclaim(unit.fence))
+                self._spawn(self._disclaim(unit.fence))
         opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
         if opened:
             self._spawn(self._open(opened))
+
+    async def _disclaim(self, fence: Fence) -> None:
+        """Release what a unit claimed, once its last commit has come to an end: without it that would never."""
+        async with self._locks[fence.source]:
+            await self._sinks.log.disclaim(fence)
 
     def _add(self, fence: Fence) -> Unit:
         unit = self.units[fence.source] = Unit(fence, self._sinks, self._meter(fence.source))

@@ -61,3 +61,21 @@ def test_a_partition_that_moved_on_while_it_waited_is_not_claimed(story):
         assert log.claimed == [FENCES[0], FENCES[1], FENCES[1]._replace(epoch=2)]
 
     story(tell)
+
+
+def test_what_was_claimed_is_released_after_the_last_commit(story):
+    """A commit that is under way when its partition goes could not end without what the claim took."""
+
+    async def tell(log, keeper):
+        keeper.assign(FENCES[:1])
+        log.through.set()
+        lock = keeper._locks[FENCES[0].source]
+        await log.begun.acquire()
+        async with lock:  # as a commit holds it
+            keeper.assign([])
+            await asyncio.sleep(0)
+            assert log.disclaimed == []
+        async with lock:
+            assert FENCES[0] in log.disclaimed
+
+    story(tell)
