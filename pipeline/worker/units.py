@@ -20,9 +20,11 @@ from pipeline.worker.contract import Shard
 
 _logger = logging.getLogger(__name__)
 MANY_RECORDS = 32_768
+"""Twice as many pending records and alerts stop the fetching, so memory stays bounded."""
+MANY_BYTES = 16 << 20
+"""The same for the size of what is pending: a record of an internal topic holds many rows."""
 _LEAST_COST_S = 0.001
 _WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
-"""So many pending records ask for an early commit; twice as many stop the fetching, so memory stays bounded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,7 @@ class Unit:
         self.commits = 0
         self.commit_cost_s = 0.0  # processor time that the last commit took, about
         self.pending_records = 0
+        self.pending_bytes = 0
         self.alerts: list[Alert] = []
         self._sinks = sinks
         self._meter = meter
@@ -114,7 +117,8 @@ class Unit:
     @property
     def wants_more(self) -> bool:
         """Whether it can take another chunk now."""
-        return self.is_open and not self.in_flight and self.pending_records < 2 * MANY_RECORDS
+        has_room = self.pending_records < 2 * MANY_RECORDS and self.pending_bytes < 2 * MANY_BYTES
+        return self.is_open and not self.in_flight and has_room
 
     def start(self, shard: Shard) -> None:
         """Begin with a restored shard."""
@@ -204,7 +208,8 @@ class Unit:
         self._touched = True
         self.alerts.extend(output.alerts)
         self._outgoing.extend(output.outgoing)
-        self.pending_records += sum(len(each.records) for each in output.outgoing)
+        self.pending_records += len(output.alerts) + sum(len(each.records) for each in output.outgoing)
+        self.pending_bytes += sum(sum(map(len, filter(None, each.records.values))) for each in output.outgoing)
 
     async def commit(self, *, early: bool = False) -> bool:
         """Make alerts, outgoing records, changed slabs and the position visible together; returns whether it did.
@@ -244,7 +249,7 @@ class Unit:
         """Everything that belongs into one commit: no await in here, so that all of it is of one moment."""
         now_ms = self._sinks.now_ms()
         alerts, outgoing = self.alerts, self._outgoing
-        self.alerts, self._outgoing, self.pending_records = [], [], 0
+        self.alerts, self._outgoing, self.pending_records, self.pending_bytes = [], [], 0, 0
         slabs = self.shard.progress() if early and self._may_be_early else None
         is_full = slabs is None
         if slabs is None:
