@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.events import Batch, Int64, RecordRef
+from agents.events import Batch, Int64, RecordRef, joined
 
 ROWS = 65_536
 """Contributing records are searched among so many before the one that fired."""
+
+_MERGED_ROWS = 4_096  # blocks of so many are not joined any more
+_APART = 2  # the newest block, which records are searched from, and one to join with
 
 CAP = 10
 """Most records that an alert names."""
@@ -56,8 +59,27 @@ class History:
         shown = {self._id_field: batch.columns[self._id_field]} if self._id_field else {}
         self._blocks.append(_Block(replace(batch, columns=shown, headers=None), positions, hashes, own_ms))
         self._rows += len(batch)
+        self._merge()
         while self._is_out_of_reach(self._blocks[0]):
             self._rows -= len(self._blocks.popleft().batch)
+
+    def _merge(self) -> None:
+        """Join small blocks before the newest, as they come in a trickle: a search must not walk over hundreds.
+
+        A block is joined with one at least half its size, so each record is copied a few times at the most.
+        """
+        blocks = self._blocks
+        while len(blocks) > _APART and len(blocks[-3].batch) < min(2 * len(blocks[-2].batch), _MERGED_ROWS):
+            newest, second, first = blocks.pop(), blocks.pop(), blocks.pop()
+            blocks.append(
+                _Block(
+                    joined([first.batch, second.batch]),
+                    np.concatenate((first.positions, second.positions)),
+                    np.concatenate((first.hashes, second.hashes)),
+                    np.concatenate((first.own_ms, second.own_ms)),
+                )
+            )
+            blocks.append(newest)
 
     def _is_out_of_reach(self, block: _Block) -> bool:
         newest = self._blocks[-1]

@@ -60,6 +60,7 @@ class ChunkEvent:
         if self._is_current:
             unit.in_flight = False
             self._keeper.progress.set()
+        await asyncio.sleep(0)  # commits under way go on between chunks, not after all that were fetched
 
     async def _apply_part(self, chunk: Chunk) -> Chunk:
         """Process the front of a chunk and return the rest."""

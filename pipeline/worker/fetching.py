@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 2 << 20
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
 _FEW = MANY_AT_ONCE  # a chunk costs something however short it is, so after so few records more are given time to come
-_SHORTEST_LINGER_S, _LONGEST_LINGER_S = 0.002, 0.025
+_SHORTEST_LINGER_S, _LONGEST_LINGER_S = 0.001, 0.025
 _AWAY_S = 0.25  # between two tries while the log does not answer
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
@@ -75,9 +75,9 @@ class Fetching:
         return messages
 
     def _linger_s(self) -> float:
-        """As long as the last round kept the processor busy, so that a trickle takes half of it at the most."""
+        """Half as long as the last round kept the processor busy: a trickle leaves it some room."""
         spent_s, self._spent_s = self._keeper.spent_s - self._spent_s, self._keeper.spent_s
-        return min(max(spent_s, _SHORTEST_LINGER_S), _LONGEST_LINGER_S)
+        return min(max(spent_s / 2, _SHORTEST_LINGER_S), _LONGEST_LINGER_S)
 
     def _positions(self) -> dict[TopicPartition, int]:
         return {**even(self._keeper.units), **self._feed.positions()}

@@ -23,6 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from pipeline.config.model import AppConfig
 from pipeline.errors import LogError, StreamgaugeError, StuckError, UsageError
 from pipeline.log import Log
@@ -62,7 +64,9 @@ def run_worker(
     _collect_rarely()
     try:
         log = open_log(config.log, kafka=config.kafka)
-        return asyncio.run(_serve_and_close(config, log, until_idle, name, ttl_ms or _ttl_ms(config), modules))
+        serving = _serve_and_close(config, log, until_idle, name, ttl_ms or _ttl_ms(config), modules)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serving)
     except StreamgaugeError as error:
         _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return error.exit_code
