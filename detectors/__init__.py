@@ -9,6 +9,7 @@ from detectors.amount import amount_score
 from detectors.base import SeriesDetector
 from detectors.distinct import distinct_score
 from detectors.ewma import EwmaZScore
+from detectors.multiscale import MultiscaleSurprise
 from detectors.newness import newness
 from detectors.persistence import Persistence
 from detectors.silence import silence_score
@@ -25,6 +26,7 @@ KEYED: Final[dict[str, Callable[..., ndarray]]] = {
 
 SERIES: Final[dict[str, type[SeriesDetector]]] = {
     "ewma": EwmaZScore,
+    "multiscale": MultiscaleSurprise,
     "persistence": Persistence,
     "threshold": Threshold,
 }
@@ -33,6 +35,7 @@ __all__ = [
     "KEYED",
     "SERIES",
     "EwmaZScore",
+    "MultiscaleSurprise",
     "Persistence",
     "SeriesDetector",
     "Threshold",

@@ -43,9 +43,9 @@ class NabTally:
     Args:
         windows: Labelled windows.
         detected: Those with an alarm.
-        hits: Sum of the detected windows' worth, each 0–1.
+        hits: Sum of the detected windows' worth, each 0 to 1.
         false_alarms: Alarms outside of windows.
-        false_cost: Sum of their cost, each 0–1.
+        false_cost: Sum of their cost, each 0 to 1.
     """
 
     windows: int = 0
@@ -146,7 +146,7 @@ def _worth(alarm: int, start: int, end: int) -> float:
 
 
 def _false_cost(alarms: NDArray[np.int64], windows: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-    """0–1 for each alarm: 1 before the first window and three widths after one, less in between."""
+    """0 to 1 for each alarm: 1 before the first window and three widths after one, less in between."""
     ends = np.array([end for _, end in windows], np.int64)
     spans = np.array([max(end - start, 1) for start, end in windows], np.float64)  # NAB divides by the width less one
     before = np.searchsorted(ends, alarms) - 1

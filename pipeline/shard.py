@@ -176,7 +176,11 @@ class Shard:
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
         refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
         self._fed.add(name)
-        alerts = agent.process(list(names), batch.time_ms, np.asarray(values, np.float64), refs)
+        teach = batch.columns[agent.spec.calibration] if agent.spec.calibration else None
+        calibration = None if teach is None else np.asarray(teach, np.int64)
+        _, alerts = agent.take(
+            list(names), batch.time_ms, np.asarray(values, np.float64), refs, calibration=calibration
+        )
         index = (
             {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))}
             if alerts

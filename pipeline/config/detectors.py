@@ -13,7 +13,10 @@ from pipeline.config.section import Section, names_of
 from pipeline.config.streams import field_of
 from tables.spec import TableSpec
 
-_KEYS: Final = ("kind", "stream", "by", "table", "value", "threshold", "clear", "direction", "severity", "description")
+_KEYS: Final = (
+    *("kind", "stream", "by", "table", "value", "calibration"),
+    *("threshold", "clear", "rest", "direction", "severity", "description"),
+)
 _DIRECTIONS: Final = ("both", "up", "down")
 
 

@@ -24,7 +24,7 @@ def by_hand(n, windows, alarms, profile):
             continue
         inside = [w for w in windows if w[0] <= alarm <= w[1]]
         if inside:
-            (start, end), width = inside[0], inside[0][1] - inside[0][0] + 1
+            end, width = inside[0][1], inside[0][1] - inside[0][0] + 1
             weight = sigmoid(-(end - alarm + 1) / width) / sigmoid(-1)
             best[inside[0]] = max(best.get(inside[0], -9), weight)
             continue
