@@ -16,7 +16,7 @@ _FRESH: Final = {"firing": (np.bool_, False), "samples": (np.int64, 0), "beyond"
 
 
 class Episodes:
-    """Where each series stands between quiet and alarmed, in arrays with a row a series.
+    r"""Where each series stands between quiet and alarmed, in arrays with a row a series.
 
     An episode begins with a score at or beyond the threshold, which fires. It ends with a score back below ``clear``,
     but not before the series was below the threshold for the share ``rest`` of all the samples it ever had; a missing

@@ -32,7 +32,7 @@ WIDTHS: Final[dict[str, int]] = {
 
 
 class Rhythm:
-    """Forecast a value from the recent mean, the mean of its half-hour of the day, or that of its half-hour of the week.
+    """Forecast a value from the recent mean, or the mean of its half-hour of the day or of the week.
 
     Whichever erred least of late is believed, but a profile only if its squared error is below ``gain`` of that of
     the plain mean: a series without a rhythm must not be compared with noise of other days. It works on the columns of

@@ -12,11 +12,26 @@ from hypothesis import strategies as st
 import detectors
 from detectors import KEYED, SERIES
 
-SETTINGS = {"ewma": {"warmup": 5}, "multiscale": {"warmup": 40}, "persistence": {"warmup": 5}, "threshold": {"above": 20.0, "margin": 2.0}}
+SMOOTHING = [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}]
+SETTINGS = {
+    **{kind: {"warmup": 5} for kind in sorted(SERIES)},
+    "half_space_trees": {"warmup": 10},
+    "multiscale": {"warmup": 40},
+    "random_cuts": {"warmup": 10},
+    "threshold": {"above": 20.0, "margin": 2.0},
+}
 WRONG = {
-    "ewma": [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}],
+    "adwin": [{"delta": 0.0}, {"delta": 1.5}, {"warmup": 1}],
+    "cusum": [{"slack": -0.25}, *SMOOTHING],
+    "ewma": SMOOTHING,
+    "half_space_trees": [{"warmup": 7}],
     "multiscale": [{"warmup": 39}, {"looks": -0.25}, {"looks": float("inf")}],
-    "persistence": [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}],
+    "page_hinkley": [{"slack": -0.25}, {"warmup": 1}, {"floor": -0.25}],
+    "persistence": SMOOTHING,
+    "random_cuts": [{"warmup": 7}],
+    "robust_z": [{"warmup": 1}, {"warmup": 9, "window": 8}, {"floor": -0.25}],
+    "seasonal": SMOOTHING,
+    "spot": [{"share": 0.5}, {"depth": -1.5}, {"memory": 0.0}, {"warmup": 1}],
     "threshold": [{"above": float("inf")}, {"above": 1.0, "margin": -0.5}, {"above": 1.0, "below": 2.5}, {}],
 }
 # Columns of records that are odd, and settings, for each keyed function.
@@ -27,7 +42,7 @@ COLUMNS = {
     "silence_score": ((50_000.0, 1_000.0, 30.0), {}),
     "velocity_score": ((40.0, 4.0), {}),
 }
-WARM = 80
+WARM = 60
 ODD_VALUES = [np.nan, np.inf, -np.inf, 1e308, -1e308]
 
 every_series = pytest.mark.parametrize("kind", sorted(SERIES))
@@ -103,7 +118,7 @@ def test_state_round_trip_shares_nothing(kind):
 
 
 @every_series
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_series_do_not_influence_each_other(kind, data):
     """Series scored together, alone, or in any subsets and orders get the same scores, bit for bit."""
