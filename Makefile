@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick crash lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bake-off crash lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ bench: setup  ## measure decode, shard and end to end on the local log
 
 bench-quick: setup  ## the same within a minute, one JSON line
 	@$(BIN)/python -m tests.bench --quick
+
+bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
+	@$(BIN)/python -m tests.bench.bake_off $(DATA)
 
 crash: setup  ## kill, pause and stop workers under load for SECONDS=60, prove that nothing was lost or repeated
 	@$(BIN)/python -m tests.crash --seconds $(SECONDS)

@@ -1,7 +1,7 @@
 """When a series' scores become an alert: once an episode, and never while it is only learned."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,7 @@ class Episodes:
             raise ValueError(f"rest of detector {spec.name!r} must be a share from 0 to less than 1, got {spec.rest}")
         self.clear = clear
         self._threshold, self._rest, self._direction = spec.threshold, spec.rest, spec.direction
-        self._columns: dict[str, NDArray[np.generic]] = {
-            name: np.empty(0, dtype) for name, (dtype, _) in _FRESH.items()
-        }
+        self._columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, (dtype, _) in _FRESH.items()}
 
     def grow(self, n_series: int) -> None:
         """Make room, new series fresh; never shrinks."""

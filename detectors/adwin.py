@@ -3,6 +3,7 @@
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.base import SMALLEST, ArrayDetector, Float, Int64
 
@@ -107,7 +108,7 @@ class Adwin(ArrayDetector):
     def _learn(self, rows: Int64, values: Float) -> None:
         self._drop(rows, values)
         used, sums, squares = (self._columns[name][rows] for name in ("used", "sums", "squares"))
-        sums, squares = (part.reshape(-1, _LEVELS, _SLOTS) for part in (sums, squares))
+        sums, squares = (part.reshape(len(rows), _LEVELS, _SLOTS) for part in (sums, squares))
         add = np.ones(len(rows), np.bool_)
         carried = values, values * values
         for level in range(_LEVELS):
@@ -117,14 +118,14 @@ class Adwin(ArrayDetector):
                 part[add, at, slot[add]] = carry[add]
             used[:, level] += add
             full = used[:, level] >= _SLOTS
-            carried = tuple(np.where(full, part[:, at, 0] + part[:, at, 1], 0.0) for part in (sums, squares))
+            carried = _pair(sums, at, full), _pair(squares, at, full)
             for part in (sums, squares):
                 part[full, at, :-2], part[full, at, -2:] = part[full, at, 2:], 0.0
             used[full, level] -= 2
             add = full
         self._columns["used"][rows] = used
-        self._columns["sums"][rows] = sums.reshape(len(rows), -1)
-        self._columns["squares"][rows] = squares.reshape(len(rows), -1)
+        self._columns["sums"][rows] = sums.reshape(len(rows), _LEVELS * _SLOTS)
+        self._columns["squares"][rows] = squares.reshape(len(rows), _LEVELS * _SLOTS)
         self._columns["count"][rows] += 1.0
 
     def _drop(self, rows: Int64, values: Float) -> None:
@@ -136,9 +137,14 @@ class Adwin(ArrayDetector):
             return
         rows, best = rows[sure], best[sure]
         gone = np.arange(_LEVELS * _SLOTS) <= best[:, None]
-        kept = (~gone & (self._held(rows) > 0.0)).reshape(-1, _LEVELS, _SLOTS)
+        kept = (~gone & (self._held(rows) > 0.0)).reshape(len(rows), _LEVELS, _SLOTS)
         order = np.argsort(~kept, axis=2, kind="stable")
         for name in ("sums", "squares"):
             part = np.where(kept, self._columns[name][rows].reshape(kept.shape), 0.0)
-            self._columns[name][rows] = np.take_along_axis(part, order, axis=2).reshape(len(rows), -1)
+            self._columns[name][rows] = np.take_along_axis(part, order, axis=2).reshape(len(rows), _LEVELS * _SLOTS)
         self._columns["used"][rows] = kept.sum(axis=2)[:, ::-1]
+
+
+def _pair(part: Float, at: int, full: NDArray[np.bool_]) -> Float:
+    """The two oldest buckets of a level as one, where it is full."""
+    return np.where(full, part[:, at, 0] + part[:, at, 1], 0.0)

@@ -33,7 +33,7 @@ class Cusum(ArrayDetector):
     >>> for value in (9.0, 11.0, 9.0, 11.0, 12.0, 12.0):
     ...     detector.learn(np.array([0]), np.array([value]))
     >>> detector.score(np.array([0]), np.array([12.0])).round(1)
-    array([3.])
+    array([2.9])
     """
 
     cost: ClassVar[str] = "O(1) time, 56 bytes a series"

@@ -106,7 +106,7 @@ class MultiscaleSurprise(ArrayDetector):
         count = self._columns["count"][rows]
         rest = np.where(count > 0.0, values - self._rhythm.forecast(self._columns, rows, time_ms), 0.0)
         means = self._columns["means"][rows]
-        return means + (rest[:, None] - means) / np.minimum(count[:, None] + 1.0, _MEMORIES)
+        return np.asarray(means + (rest[:, None] - means) / np.minimum(count[:, None] + 1.0, _MEMORIES), np.float64)
 
 
 def _logs(means: Float) -> Float:

@@ -82,4 +82,4 @@ def _median(values: Float, held: Int64) -> Float:
     at = np.arange(len(values))
     low = ordered[at, np.maximum(held - 1, 0) // 2]
     high = np.where(held % 2 == 1, low, ordered[at, np.minimum(held // 2, values.shape[1] - 1)])
-    return 0.5 * low + 0.5 * high
+    return np.asarray(0.5 * low + 0.5 * high, np.float64)

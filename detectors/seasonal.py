@@ -23,7 +23,7 @@ class SeasonalProfile(ArrayDetector):
     Raises:
         ValueError: If ``half_life`` or ``floor`` is not positive and finite, or ``warmup < 2``.
 
-    Cost: O(1) time and 6,224 bytes for each series.
+    Cost: O(1) time and 6,216 bytes for each series.
     Reference: Winters (1960), Forecasting sales by exponentially weighted moving averages; Hyndman, Athanasopoulos
         (2021), Forecasting: principles and practice, chapter 3 (seasonal means).
 
@@ -38,7 +38,7 @@ class SeasonalProfile(ArrayDetector):
     True
     """
 
-    cost: ClassVar[str] = "O(1) time, 6,224 bytes a series"
+    cost: ClassVar[str] = "O(1) time, 6,216 bytes a series"
     best_for: ClassVar[str] = "series with a daily or weekly course"
 
     def __init__(self, *, half_life: float = 300.0, warmup: int = 100, floor: float = 0.01) -> None:

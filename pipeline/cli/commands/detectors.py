@@ -11,7 +11,7 @@ def detectors(form: OutputFormat = None) -> None:
     import inspect
 
     from detectors import SERIES
-    from pipeline.cli.output import Output
+    from pipeline.cli.output import Output, table
 
     rows = [
         {
@@ -25,4 +25,7 @@ def detectors(form: OutputFormat = None) -> None:
         }
         for kind, made in sorted(SERIES.items())
     ]
-    Output(form).objects(rows)
+    shown = table("kind", "best for", "cost", "settings")
+    for row in rows:
+        shown.add_row(*row.values())
+    Output(form).rows(shown, rows, nothing="there are no detectors")
