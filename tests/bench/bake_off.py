@@ -3,7 +3,8 @@
 FILE is an ``.npz`` with, for each series NAME, ``NAME|t`` Unix seconds, ``NAME|v`` values, and ``NAME|w`` first and
 last second of each labelled window. Each detector gets its best single threshold over all series, alerts by one rest,
 and no other setting; the shipped detector is shown with its shipped threshold too, and cross-validated: threshold, rest
-and clear chosen on one half of the series, scored on the other.
+and clear chosen on one half of the series, scored on the other. With ``--thorough`` what the detector's tails are made
+of is chosen along with them, instead of as shipped.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 from agents.episodes import Episodes
 from agents.spec import DetectorSpec
 from detectors import SERIES
+from detectors.tails import Tails
 from load.nab import PROFILES, NabTally, nab_score, probation, tally
 
 SHIPPED = tomllib.loads((Path(__file__).parents[2] / "examples/series.toml").read_text())["detectors"]["anomaly"]
@@ -50,9 +52,11 @@ def read(path: Path) -> list[Recorded]:
     return found
 
 
-def scores_of(kind: str, series: list[Recorded]) -> list[np.ndarray]:
+def scores_of(kind: str, series: list[Recorded], tails: Tails | None = None) -> list[np.ndarray]:
     """The score of every sample, all series followed at once as a worker would."""
     detector = SERIES[kind](**SETTINGS.get(kind, {}))
+    if tails is not None:
+        detector._tails = tails
     detector.grow(len(series))
     lengths = np.array([len(each.values) for each in series])
     values, times = (np.zeros((lengths.max(), len(series)), kind) for kind in (np.float64, np.int64))
@@ -105,10 +109,10 @@ def line(label: str, at: float, found: list[NabTally]) -> str:
     return f"| {label:<28} | {at:8.3g} | {marks} | {total.detected}/{total.windows} | {total.false_alarms} |"
 
 
-def cross_validated(scores: list[np.ndarray], series: list[Recorded]) -> str:
-    """Mean and spread over random halves: policy chosen on one, scored on the other."""
-    policies = product((8.0, 8.5, 9.0, 9.5, 10.0, 11.0), (0.01, 0.02, 0.03), (1.0, 2.0))
-    found = [tallies(scores, series, threshold=t, rest=r, clear=c) for t, r, c in policies]
+def cross_validated(variants: list[list[np.ndarray]], series: list[Recorded]) -> str:
+    """Mean and spread over random halves: variant and policy chosen on one, scored on the other."""
+    policies = list(product((8.0, 8.5, 9.0, 9.5, 10.0, 11.0), (0.01, 0.02, 0.03), (1.0, 2.0)))
+    found = [tallies(scores, series, threshold=t, rest=r, clear=c) for scores in variants for t, r, c in policies]
     rng = np.random.default_rng(0)
     reached = []
     for _ in range(SPLITS):
@@ -118,13 +122,14 @@ def cross_validated(scores: list[np.ndarray], series: list[Recorded]) -> str:
         reached.append([nab_score([found[at][i] for i in judge], profile) for profile in PROFILES.values()])
     mean, spread = np.mean(reached, axis=0), np.std(reached, axis=0)
     parts = (f"{name} {m:.1f} ± {s:.1f}" for name, m, s in zip(PROFILES, mean, spread, strict=True))
-    return f"cross-validated over {SPLITS} random halves: {', '.join(parts)}"
+    return f"cross-validated over {SPLITS} random halves, {len(found)} candidates: {', '.join(parts)}"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="All series detectors on labelled series, by NAB's score.")
     parser.add_argument("file", type=Path, help="an .npz of series with labelled windows")
+    parser.add_argument("--thorough", action="store_true", help="cross-validate the shipped detector's insides too")
     parser.add_argument("--kinds", nargs="*", default=sorted(SERIES), help="only these")
     given = parser.parse_args()
     series = read(given.file)
@@ -142,7 +147,11 @@ def main() -> None:
         if kind == SHIPPED["kind"]:
             policy = {key: float(SHIPPED[key]) for key in ("threshold", "clear", "rest")}
             print(line(f"{kind}, as shipped", policy["threshold"], tallies(scores, series, **policy)))
-            closing = cross_validated(scores, series)
+            variants = [scores]
+            if given.thorough:
+                inside = product((0.02, 0.03, 0.04), (0.4, 0.6, 0.8))
+                variants = [scores_of(kind, series, Tails(share=share, speed=speed)) for share, speed in inside]
+            closing = cross_validated(variants, series)
     if SHIPPED["kind"] in given.kinds:
         print(f"\n{SHIPPED['kind']}, {closing}")
 

@@ -22,6 +22,7 @@ COMMANDS = [
     "lag",
     "topics",
     "check",
+    "detectors",
     "web",
     "produce",
     "consume",
