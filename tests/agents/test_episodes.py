@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from agents.episodes import Episodes
 from agents.spec import DetectorSpec
+from tests.bench.bake_off import fires
 
 ROW = np.array([0])
 SPEC = {"name": "a", "kind": "ewma", "value": "v", "severity": "low", "threshold": 3.0}
@@ -38,6 +39,17 @@ def by_hand(scores, calibration, rest):
 def test_equals_one_sample_at_a_time(scores, calibration, rest):
     """Fires where a score is beyond, calibration is over, and no score was beyond for the rest."""
     assert run(scores, calibration, rest=rest)[0] == by_hand(scores, calibration, rest)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 2.0, 4.0, -5.0, np.nan]), max_size=120),
+    st.sampled_from([1.0, 2.0, 3.0]),
+    st.sampled_from([0.0, 0.1, 0.3]),
+)
+def test_equals_what_the_bake_off_finds_in_a_whole_series(scores, clear, rest):
+    """Sample by sample, and from the whole series at once, the same samples fire."""
+    found = fires(np.array(scores, np.float64), threshold=3.0, clear=clear, rest=rest, teach=7)
+    assert run(scores, 7, clear=clear, rest=rest)[0] == found.tolist()
 
 
 def test_the_rest_is_a_share_of_the_samples_so_far():

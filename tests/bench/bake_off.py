@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.episodes import Episodes
-from agents.spec import DetectorSpec
 from detectors import SERIES
 from detectors.tails import Tails
 from load.nab import PROFILES, NabTally, nab_score, probation, tally
@@ -70,23 +68,22 @@ def scores_of(kind: str, series: list[Recorded], tails: Tails | None = None) -> 
     return [scores[:length, row] for row, length in enumerate(lengths)]
 
 
+def fires(scores: np.ndarray, *, threshold: float, rest: float, teach: int, clear: float | None = None) -> np.ndarray:
+    """Samples of one series at which ``agents.episodes`` would fire, found from the whole series at once."""
+    size = np.abs(scores)
+    over = np.flatnonzero(size >= threshold)
+    cleared = np.cumsum(size < (threshold if clear is None else clear))[over]
+    apart = (np.diff(over) > rest * (over[1:] + 1)) & (np.diff(cleared) > 0)
+    first = np.concatenate([np.ones(min(len(over), 1), np.bool_), apart])
+    return over[first & (over >= teach)]
+
+
 def tallies(scores: list[np.ndarray], series: list[Recorded], **policy: float) -> list[NabTally]:
-    """What the alerts of each series hit and missed under a policy, all series followed at once."""
-    episodes = Episodes(DetectorSpec(name="a", kind="ewma", value="v", severity="low", **policy))
-    episodes.grow(len(series))
-    lengths = np.array([len(each) for each in scores])
-    teach = np.array([probation(length) for length in lengths])
-    table = np.full((lengths.max(), len(series)), np.nan)
-    for row, each in enumerate(scores):
-        table[: lengths[row], row] = each
-    fired: list[list[int]] = [[] for _ in series]
-    rows = np.arange(len(series))
-    # Only rows with a score that can matter move an episode, but each sample counts for the rest.
-    for i in range(lengths.max()):
-        fires, _ = episodes.step(rows, table[i], teach)
-        for row in np.flatnonzero(fires):
-            fired[row].append(i)
-    return [tally(len(each.values), each.windows, at) for each, at in zip(series, fired, strict=True)]
+    """What the alerts of each series hit and missed under a policy."""
+    return [
+        tally(len(own), each.windows, fires(own, teach=probation(len(own)), **policy))
+        for own, each in zip(scores, series, strict=True)
+    ]
 
 
 def best(found: list[list[NabTally]], chosen: Callable[[list[NabTally]], float]) -> int:
