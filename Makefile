@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka bake-off crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,9 @@ bench: setup  ## measure decode, shard and end to end on the local log
 
 bench-quick: setup  ## the same within a minute, one JSON line
 	@$(BIN)/python -m tests.bench --quick
+
+bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
+	@$(BIN)/python -m tests.bench.bake_off $(DATA)
 
 bench-kafka: setup  ## latency, gaps, memory and restore on a real Kafka, six minutes; ARGS="latency --json" for less
 	@$(BIN)/python -m tests.bench.kafka $(ARGS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.episodes import Episodes
 from agents.events import Alert, Batch, Headers, RecordRef
 from agents.identity import alert_id
 from agents.series_index import SeriesIndex
@@ -89,9 +90,7 @@ class _Firing:
 class SeriesAgent:
     """Score samples of many series in stream order, and raise an alert once an episode.
 
-    An episode of a series begins with a score at or beyond the threshold, which fires, and ends with a score back
-    below ``clear``; a missing score (not warm, value not finite) neither begins nor ends one. A value is scored before
-    it is learned.
+    What an episode is stands in ``agents.episodes``. A value is scored before it is learned.
 
     Several samples of a series in one call are handled one after the other, in as many passes as the busiest series
     has samples, each pass over all series at once. So results don't depend on how the stream was cut, bit for bit.
@@ -109,20 +108,12 @@ class SeriesAgent:
     """
 
     def __init__(self, spec: DetectorSpec, detector: SeriesDetector, *, max_series: int = MAX_SERIES) -> None:
-        clear = spec.threshold if spec.clear is None else spec.clear
-        if not 0.0 < spec.threshold < float("inf"):
-            raise ValueError(f"threshold of detector {spec.name!r} must be a positive score, got {spec.threshold}")
-        if not 0.0 < clear <= spec.threshold:
-            raise ValueError(
-                f"clear of detector {spec.name!r} must be positive and at most threshold {spec.threshold}, got {clear}"
-            )
+        self._episodes = Episodes(spec)
         self._spec = spec
-        self._clear = clear
         self._version = spec.version
         self._condition = _condition(spec)
         self._detector = detector
         self._index = SeriesIndex(max_series=max_series)
-        self._firing = np.zeros(0, np.bool_)
 
     @property
     def spec(self) -> DetectorSpec:
@@ -145,6 +136,18 @@ class SeriesAgent:
         return self._detector.ignored
 
     def process(self, names: Sequence[str], time_ms: Int64, values: Float, refs: SampleRefs) -> list[Alert]:
+        """The alerts that ``n`` samples raise; see ``take``."""
+        return self.take(names, time_ms, values, refs)[1]
+
+    def take(
+        self,
+        names: Sequence[str],
+        time_ms: Int64,
+        values: Float,
+        refs: SampleRefs,
+        *,
+        calibration: Int64 | None = None,
+    ) -> tuple[Float, list[Alert]]:
         """Take ``n`` samples in stream order.
 
         Args:
@@ -152,42 +155,44 @@ class SeriesAgent:
             time_ms: Event times, Unix ms, shape ``(n,)``.
             values: Shape ``(n,)``.
             refs: Where the samples come from.
+            calibration: How many first samples of its series only teach, shape ``(n,)``; ``None`` for none.
 
         Returns:
-            The alerts that they raise, in stream order.
+            The score of each sample, shape ``(n,)``, NaN for none, at or beyond the threshold only where an alert is
+            raised; and the alerts, in stream order.
         """
         values = np.asarray(values, np.float64)  # a measure may be whole
         rows, fresh = self._index.resolve(names)
-        self._grow(len(self._index))
-        firings = [
-            _Firing(index=i, key=names[i], time_ms=int(time_ms[i]), value=float(values[i]), **evidence)
-            for at in _passes(rows)
-            for i, evidence in self._step(at, rows[at], values[at], fresh[at])
-        ]
-        firings.sort(key=lambda firing: firing.index)
-        return [self._alert(firing, refs) for firing in firings]
-
-    def _grow(self, n_series: int) -> None:
-        self._detector.grow(n_series)
-        if n_series > len(self._firing):
-            self._firing = np.concatenate([self._firing, np.zeros(max(16, n_series), np.bool_)])
-
-    def _step(self, at: Int64, rows: Int64, values: Float, fresh: Mask) -> Iterator[tuple[int, dict[str, float]]]:
-        """Move each of these series on by one sample; gives the samples that fire, with their evidence."""
-        if fresh.any():
-            begun = rows[fresh]
+        self._detector.grow(len(self._index))
+        self._episodes.grow(len(self._index))
+        reported = np.empty(len(names))
+        firings = []
+        for at in _passes(rows):
+            begun = rows[at][fresh[at]]
             self._detector.forget(begun)
-            self._firing[begun] = False
-        score = self._detector.score(rows, values)
-        odd = {"both": np.abs, "up": np.positive, "down": np.negative}[self._spec.direction](score)
-        beyond = odd >= self._spec.threshold
-        firing = self._firing[rows]
-        fires = np.flatnonzero(beyond & ~firing)
-        expected, spread = self._detector.expected(rows[fires]), self._detector.spread(rows[fires])
-        self._firing[rows] = beyond | (firing & ~(odd < self._clear))
-        self._detector.learn(rows, values)
-        for j, baseline, unit in zip(fires.tolist(), expected.tolist(), spread.tolist(), strict=True):
-            yield int(at[j]), {"score": float(score[j]), "expected": baseline, "spread": unit}
+            self._episodes.forget(begun)
+            teach = None if calibration is None else calibration[at]
+            reported[at], found = self._step(rows[at], time_ms[at], values[at], teach)
+            firings += [
+                _Firing(index=i, key=names[i], time_ms=int(time_ms[i]), value=float(values[i]), **evidence)
+                for i, evidence in ((int(at[j]), evidence) for j, evidence in found)
+            ]
+        firings.sort(key=lambda firing: firing.index)
+        return reported, [self._alert(firing, refs) for firing in firings]
+
+    def _step(
+        self, rows: Int64, time_ms: Int64, values: Float, calibration: Int64 | None
+    ) -> tuple[Float, list[tuple[int, dict[str, float]]]]:
+        """Move each of these series on by one sample; their scores, and which fire, with their evidence."""
+        score = self._detector.score(rows, values, time_ms)
+        fires, reported = self._episodes.step(rows, score, calibration)
+        at = np.flatnonzero(fires)
+        expected, spread = self._detector.expected(rows[at]).tolist(), self._detector.spread(rows[at]).tolist()
+        self._detector.learn(rows, values, time_ms)
+        return reported, [
+            (j, {"score": float(score[j]), "expected": baseline, "spread": unit})
+            for j, baseline, unit in zip(at.tolist(), expected, spread, strict=True)
+        ]
 
     def _alert(self, firing: _Firing, refs: SampleRefs) -> Alert:
         i, spec, source = firing.index, self._spec, refs.source(firing.index)
@@ -212,7 +217,7 @@ class SeriesAgent:
                 "expected": _known(firing.expected),
                 "spread": _known(firing.spread),
             },
-            thresholds={"threshold": spec.threshold, "clear": self._clear},
+            thresholds={"threshold": spec.threshold, "clear": self._episodes.clear},
             source=source,
             records=(source,),
             trace=refs.trace(i),
@@ -221,7 +226,7 @@ class SeriesAgent:
     def state(self) -> State:
         """Copies of everything learned, for ``restore``."""
         learned: State = {_PREFIX + name: column for name, column in self._detector.state().items()}
-        return {**self._index.state(), "firing": self._firing[: len(self._index)].copy(), **learned}
+        return {**self._index.state(), **self._episodes.state(len(self._index)), **learned}
 
     def restore(self, state: Mapping[str, NDArray[np.generic] | list[str]]) -> None:
         """Replace everything learned by copies of ``state``.
@@ -229,17 +234,18 @@ class SeriesAgent:
         Raises:
             ValueError: If ``state`` is not of such an agent, or holds more series than this one may.
         """
-        missing = sorted({"names", "seen", "counters", "firing"} - set(state))
+        own = self._episodes.names()
+        missing = sorted({"names", "seen", "counters", *own} - set(state))
         if missing:
             raise ValueError(f"state of detector {self._spec.name!r} lacks {', '.join(missing)}")
         columns = {name: np.asarray(part, np.float64) for name, part in state.items() if name.startswith(_PREFIX)}
-        firing = np.array(state["firing"], np.bool_)
-        lengths = {len(part) for part in (firing, state["names"], *columns.values())}
+        episodes = {name: np.asarray(state[name]) for name in own}
+        lengths = {len(part) for part in (*episodes.values(), state["names"], *columns.values())}
         if len(lengths) != 1:
             raise ValueError(f"state of detector {self._spec.name!r} has columns of the lengths {sorted(lengths)}")
         self._detector.restore({name.removeprefix(_PREFIX): column for name, column in columns.items()})
         self._index.restore(state)
-        self._firing = firing
+        self._episodes.restore(episodes)
 
 
 def build_series_agent(spec: DetectorSpec, *, max_series: int = MAX_SERIES) -> SeriesAgent:

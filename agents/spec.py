@@ -110,6 +110,8 @@ class DetectorSpec:
         clear: The alert may fire again only once the score fell below this (hysteresis); ``None`` means ``threshold``.
         direction: Which deviations count.
         severity: One of ``SEVERITIES``.
+        rest: Share of a series' samples so far for which it must stay below the threshold before it fires again.
+        calibration: Field of the stream with how many first samples of the series only teach; ``None`` if none do.
         params: Keyword arguments of the detector's class.
         description: What it means, for people.
     """
@@ -124,6 +126,8 @@ class DetectorSpec:
     by: str | None = None
     clear: float | None = None
     direction: Literal["both", "up", "down"] = "both"
+    rest: float = 0.0
+    calibration: str | None = None
     params: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     description: str = ""
 
@@ -131,4 +135,5 @@ class DetectorSpec:
     def version(self) -> str:
         """Hash of the definition, 8 hexadecimal digits."""
         parts = (self.kind, self.stream, self.table, self.by, self.value, self.threshold, self.clear, self.direction)
-        return hashlib.blake2b(repr((parts, sorted(self.params.items()))).encode(), digest_size=4).hexdigest()
+        more = (self.rest, self.calibration) if self.rest or self.calibration else ()
+        return hashlib.blake2b(repr((parts + more, sorted(self.params.items()))).encode(), digest_size=4).hexdigest()

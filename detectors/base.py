@@ -43,13 +43,14 @@ class SeriesDetector(Protocol):
     def forget(self, rows: Int64) -> None:
         """Make these series fresh again, shape ``(m,)``."""
 
-    def score(self, rows: Int64, values: Float) -> Float:
+    def score(self, rows: Int64, values: Float, time_ms: Int64 | None = None) -> Float:
         """How odd each value is for its series, shape ``(m,)``: positive above, negative below, NaN until warm.
 
-        Never learns. NaN also where the value is not finite.
+        Never learns. NaN also where the value is not finite. ``time_ms`` are event times, Unix ms, shape ``(m,)``, for
+        detectors that know the time of day; without it they do without.
         """
 
-    def learn(self, rows: Int64, values: Float) -> None:
+    def learn(self, rows: Int64, values: Float, time_ms: Int64 | None = None) -> None:
         """Move each series on by its value, shape ``(m,)``. A value that is not finite is counted and ignored."""
 
     def expected(self, rows: Int64) -> Float:
@@ -59,7 +60,7 @@ class SeriesDetector(Protocol):
         """The unit in which the distance from ``expected`` is measured, shape ``(m,)``; NaN where there is none yet."""
 
     def state(self) -> State:
-        """Copies of everything learned, each of shape ``(n_series,)``."""
+        """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
 
     def restore(self, state: Mapping[str, Float]) -> None:
         """Replace everything learned by copies of ``state``.
@@ -70,19 +71,22 @@ class SeriesDetector(Protocol):
 
 
 class ArrayDetector:
-    """Base of detectors whose state is a few numbers a series: columns of float64 that grow by doubling.
+    """Base of detectors whose state is a fixed count of numbers a series: columns of float64 that grow by doubling.
 
-    A subclass gives the columns with the value with which a series begins, and works on usable values only.
+    A subclass gives the columns with the value with which a series begins, and works on usable values only. If it
+    knows the time of day it overrides ``_score_at`` and ``_learn_at``, else ``_score`` and ``_learn``.
 
     Args:
         fresh: Column name to first value.
+        widths: Numbers a series of the columns that hold more than one.
 
-    Cost: 8 bytes a column and series, at most twice that while growing.
+    Cost: 8 bytes a number and series, at most twice that while growing.
     """
 
-    def __init__(self, fresh: Mapping[str, float]) -> None:
+    def __init__(self, fresh: Mapping[str, float], widths: Mapping[str, int] | None = None) -> None:
         self._fresh = {"ignored": 0.0, **fresh}
-        self._columns: State = {name: np.empty(0) for name in self._fresh}
+        self._shapes = {name: (width,) for name, width in (widths or {}).items()}
+        self._columns: State = {name: np.empty((0, *self._shapes.get(name, ()))) for name in self._fresh}
         self._n_series = 0
 
     @property
@@ -99,7 +103,8 @@ class ArrayDetector:
         """Make room for ``n_series`` series, new ones fresh; never shrinks."""
         for name, column in self._columns.items():
             if n_series > len(column):
-                larger = np.full(max(n_series, 2 * len(column)), self._fresh[name])
+                size = max(n_series, 2 * len(column))
+                larger = np.full((size, *self._shapes.get(name, ())), self._fresh[name])
                 larger[: len(column)] = column
                 self._columns[name] = larger
         self._n_series = max(self._n_series, n_series)
@@ -109,21 +114,22 @@ class ArrayDetector:
         for name, column in self._columns.items():
             column[rows] = self._fresh[name]
 
-    def score(self, rows: Int64, values: Float) -> Float:
+    def score(self, rows: Int64, values: Float, time_ms: Int64 | None = None) -> Float:
         """How odd each value is for its series, shape ``(m,)``: positive above, negative below, NaN until warm."""
         usable = np.abs(values) <= LARGEST
-        return np.where(usable, self._score(rows, np.where(usable, values, 0.0)), np.nan)
+        return np.where(usable, self._score_at(rows, np.where(usable, values, 0.0), time_ms), np.nan)
 
-    def learn(self, rows: Int64, values: Float) -> None:
+    def learn(self, rows: Int64, values: Float, time_ms: Int64 | None = None) -> None:
         """Move each series on by its value, shape ``(m,)``. A value that is not finite is counted and ignored."""
         usable = np.abs(values) <= LARGEST
         if not usable.all():
             self._columns["ignored"][rows[~usable]] += 1.0
             rows, values = rows[usable], values[usable]
-        self._learn(rows, values)
+            time_ms = None if time_ms is None else time_ms[usable]
+        self._learn_at(rows, values, time_ms)
 
     def state(self) -> State:
-        """Copies of everything learned, each of shape ``(n_series,)``."""
+        """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
         return {name: column[: self._n_series].copy() for name, column in self._columns.items()}
 
     def restore(self, state: Mapping[str, Float]) -> None:
@@ -134,11 +140,20 @@ class ArrayDetector:
         """
         if set(state) != set(self._fresh):
             raise ValueError(f"state has the columns {sorted(state)}, expected {sorted(self._fresh)}")
-        shapes = {column.shape for column in state.values()}
-        if len(shapes) != 1 or len(min(shapes)) != 1:
-            raise ValueError(f"columns of a state must be one-dimensional and of one length, got {sorted(shapes)}")
+        shapes = {name: np.shape(column) for name, column in state.items()}
+        if any(shape[1:] != self._shapes.get(name, ()) or not shape for name, shape in shapes.items()):
+            raise ValueError(f"columns of a state must be of the shapes of this detector, got {shapes}")
+        lengths = {shape[0] for shape in shapes.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"columns of a state must be of one length, got {sorted(lengths)}")
         self._columns = {name: np.array(state[name], np.float64) for name in self._fresh}
-        self._n_series = min(shapes)[0]
+        self._n_series = min(lengths)
+
+    def _score_at(self, rows: Int64, values: Float, time_ms: Int64 | None) -> Float:  # noqa: ARG002
+        return self._score(rows, values)
+
+    def _learn_at(self, rows: Int64, values: Float, time_ms: Int64 | None) -> None:  # noqa: ARG002
+        self._learn(rows, values)
 
     def _score(self, rows: Int64, values: Float) -> Float:
         raise NotImplementedError

@@ -70,7 +70,7 @@ class SourcePlan:
         """Fields to decode."""
         read = {name for keyed in self.keyed for name in keyed.fields}
         read |= {name for target in self.repartitions for name in target.fields}
-        read |= {name for spec in self.samples for name in (spec.by, spec.value) if name}
+        read |= {name for spec in self.samples for name in (spec.by, spec.value, spec.calibration) if name}
         return frozenset(read & set(self.stream.fields))
 
     @property

@@ -173,8 +173,7 @@ class Shard:
 
     def _dropped(self) -> tuple[int, int]:
         """Keys evicted and expired so far."""
-        groups = [agent.group for agent in self._keyed.values()]
-        return sum(group.evicted for group in groups), sum(group.expired for group in groups)
+        return sum(a.group.evicted for a in self._keyed.values()), sum(a.group.expired for a in self._keyed.values())
 
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]
@@ -182,7 +181,9 @@ class Shard:
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
         refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
         self._fed.add(name)
-        alerts = agent.process(list(names), batch.time_ms, np.asarray(values, np.float64), refs)
+        field = agent.spec.calibration
+        learning = np.asarray(batch.columns[field], np.int64) if field else None
+        _, alerts = agent.take(list(names), batch.time_ms, np.asarray(values, np.float64), refs, calibration=learning)
         index = (
             {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))}
             if alerts

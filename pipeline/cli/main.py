@@ -10,6 +10,7 @@ from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
 from pipeline.cli.commands.demo import demo
+from pipeline.cli.commands.detectors import detectors
 from pipeline.cli.commands.lag import lag
 from pipeline.cli.commands.produce import produce
 from pipeline.cli.commands.reset import reset
@@ -48,7 +49,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (demo, worker, web),
     "Look": (alerts, lag),
     "Records": (produce, consume),
-    "Configuration": (check, reset, version),
+    "Configuration": (check, detectors, reset, version),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

@@ -13,7 +13,10 @@ from pipeline.config.section import Section, names_of
 from pipeline.config.streams import field_of
 from tables.spec import TableSpec
 
-_KEYS: Final = ("kind", "stream", "by", "table", "value", "threshold", "clear", "direction", "severity", "description")
+_KEYS: Final = (
+    *("kind", "stream", "by", "table", "value", "calibration"),
+    *("threshold", "clear", "rest", "direction", "severity", "description"),
+)
 _DIRECTIONS: Final = ("both", "up", "down")
 
 
@@ -44,11 +47,12 @@ def _detector(
     if section.has("stream") == section.has("table"):
         header = f"[detectors.{name}]"
         section.report.key(section.path, f"{header} needs either stream, by and value, or table and value")
-    stream = table = by = ""
+    stream = table = by = calibration = ""
     if section.has("stream"):
         stream = section.reference("stream", streams, "stream")
         fields = dict(streams[stream].fields) if stream else {}
         by = field_of(section, "by", fields, "str")
+        calibration = field_of(section, "calibration", fields, "int") if section.has("calibration") else ""
         numbers = [field.name for field in fields.values() if field.type in {"int", "float"}]
         _check_value(section, numbers, f"a number among the fields of [streams.{stream}]")
     elif section.has("table"):
@@ -56,12 +60,11 @@ def _detector(
         table = _tumbling(section, declared, tables)
         if section.has("by"):
             section.wrong("by", "by goes with stream; in a table each key is a series, so leave it out")
+        if section.has("calibration"):
+            section.wrong("calibration", "calibration names a field of a stream's records, so it goes with stream")
         kept = [measure.name for measure in tables[table].measures if measure.kind != "histogram"] if table else []
         _check_value(section, kept, f"a measure of [tables.{table}]")
-    threshold, clear = section.number("threshold"), section.number("clear")
-    section.require("threshold")
-    if threshold is not None and clear is not None and clear > threshold:
-        section.wrong("clear", f"clear is {clear:g}, above the threshold of {threshold:g}; the alert would never end")
+    threshold, clear, rest = _limits(section)
     return DetectorSpec(
         name=name,
         kind=kind,
@@ -69,13 +72,27 @@ def _detector(
         table=table or None,
         by=by or None,
         value=section.text("value"),
-        threshold=threshold or 0.0,
+        threshold=threshold,
         clear=clear,
+        rest=rest,
+        calibration=calibration or None,
         direction=cast("Any", section.text("direction", "both", choices=_DIRECTIONS) or "both"),
         severity=read_severity(section),
         params=params,
         description=section.text("description", ""),
     )
+
+
+def _limits(section: Section) -> tuple[float, float | None, float]:
+    """Threshold, clear and rest, each checked."""
+    threshold, clear, rest = section.number("threshold"), section.number("clear"), section.number("rest", 0.0) or 0.0
+    section.require("threshold")
+    if threshold is not None and clear is not None and clear > threshold:
+        section.wrong("clear", f"clear is {clear:g}, above the threshold of {threshold:g}; the alert would never end")
+    if not 0.0 <= rest < 1.0:
+        section.wrong("rest", f"rest is {rest:g}; a share of the samples so far is needed, from 0 to less than 1")
+        rest = 0.0
+    return threshold or 0.0, clear, rest
 
 
 def _tumbling(section: Section, declared: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> str:

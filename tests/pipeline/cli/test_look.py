@@ -5,6 +5,7 @@ import signal
 import orjson
 import pytest
 
+from detectors import SERIES
 from tests.pipeline.cli.conftest import CONFIG, Shell
 
 T0 = 1_700_000_000_000
@@ -296,3 +297,16 @@ def test_a_table_too_wide_to_fit_becomes_paragraphs(example_shell):
     assert "payments/0 \u00b7 20" in shown
     assert "append_processed.p99 " in shown
     assert "\u2026" not in shown
+
+
+def test_detectors_tells_what_there_is_to_choose_from():
+    """Every kind with its cost, what it is best for and its settings; it needs no configuration."""
+    from typer.testing import CliRunner
+
+    from pipeline.cli.main import app
+
+    told = CliRunner().invoke(app, ["detectors"]).stdout.splitlines()
+    found = {row["kind"]: row for row in map(orjson.loads, told)}
+    assert sorted(found) == sorted(SERIES)
+    assert found["multiscale"]["settings"] == "warmup=100 looks=0.5"
+    assert all(row["cost"] and row["best_for"] for row in found.values())

@@ -23,6 +23,7 @@ COMMANDS = [
     "topics",
     "check",
     "reset",
+    "detectors",
     "web",
     "produce",
     "consume",

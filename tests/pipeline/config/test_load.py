@@ -177,6 +177,8 @@ def test_example_is_without_mistakes():
         ('table = "minutes"', 'table = ¦"recent"', "is sliding"),
         ('value = "n"', 'value = ¦"m"', "must name a measure of [tables.minutes]"),
         ("threshold = 6", "threshold = 6\nclear = ¦7", "would never end"),
+        ("threshold = 6", "threshold = 6\nrest = ¦1.5", "a share of the samples so far is needed"),
+        ("threshold = 6", 'threshold = 6\ncalibration = ¦"ts"', "so it goes with stream"),
         ("half_life = 50", "¦half_lief = 50", "did you mean 'half_life'?"),
         ("half_life = 50", 'half_life = ¦"50"', "must be a number, found '50'"),
         ("half_life = 50", "half_life = ¦-1", "half_life must be a positive number"),
@@ -279,3 +281,13 @@ def test_usual_pane_divides_the_window(size_ms):
     pane_ms = usual_pane_ms(size_ms)
     assert size_ms % pane_ms == 0
     assert size_ms // pane_ms <= 60
+
+
+def test_the_series_example_reads_rest_and_calibration(tmp_path):
+    """Rest and calibration reach the detector, and a calibration that is no whole number is a mistake."""
+    text = EXAMPLE.with_name("series.toml").read_text()
+    spec = load_config(write(tmp_path, text), {}).detectors["anomaly"]
+    assert (spec.kind, spec.threshold, spec.clear, spec.rest) == ("multiscale", 9.0, 1.0, 0.02)
+    assert spec.calibration == "calibration"
+    (found,) = mistakes(tmp_path, text.replace('calibration = "calibration"', 'calibration = "series"'))
+    assert 'must name a field of type "int"' in found
