@@ -82,6 +82,7 @@ class _Demo:
         self._players, self._screen = players, shown
         self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._alerts = 0
+        self._is_over = False
         self._send_delay_ms: dict[str, float] = {}
 
     async def run(self) -> int:
@@ -101,6 +102,7 @@ class _Demo:
             caught_up_ms = now_ms()
             await players.unless_disturbed(self._all_alerts_seen())
         except Interrupted:
+            self._is_over = True
             self._screen.note("stopped", "before the end")
             return INTERRUPTED
         players.measure()
@@ -182,7 +184,8 @@ class _Demo:
 
     def _on_alert(self, line: bytes) -> None:
         self._alerts += 1
-        self._screen.alert(orjson.loads(line))
+        if not self._is_over:  # the processes end after that was said
+            self._screen.alert(orjson.loads(line))
 
     def _on_load(self, line: bytes) -> None:
         told: dict[str, Any] = orjson.loads(line)
