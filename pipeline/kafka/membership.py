@@ -191,10 +191,11 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         # A request of our own: what the library does upon the answer could break a join that began meanwhile.
         request = HeartbeatRequest(self._group, generation, member)
         try:
-            is_member = (await coordinator._send_req(request)).error_code == errors.NoError.errno  # noqa: SLF001
+            answer = await coordinator._send_req(request)  # noqa: SLF001 - the library sends to the coordinator only here
         except errors.KafkaError:
-            is_member = False
-        if not is_member or coordinator.generation != generation or coordinator._rejoin_needed_fut.done():  # noqa: SLF001
+            return False
+        is_member = answer.error_code == errors.NoError.errno
+        if not is_member or coordinator.generation != generation or _is_rejoining(coordinator):
             return False  # a new assignment will follow; until then the units that are lost stay lost
         self._asked = False
         return True
@@ -229,7 +230,7 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
             return
         now_ms = time.time_ns() // 1_000_000
         due = {source: at for source, at in self._positions.items() if source in assignment}
-        if not due or coordinator._rejoin_needed_fut.done():  # noqa: SLF001 - refused during a rebalance
+        if not due or _is_rejoining(coordinator):  # it would be refused
             return
         offsets = {KafkaPartition(*source): stamped(at, now_ms) for source, at in due.items()}
         try:
@@ -242,3 +243,8 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         for source, at in due.items():
             if self._positions.get(source) == at:
                 del self._positions[source]
+
+
+def _is_rejoining(coordinator: GroupCoordinator) -> bool:
+    """Whether a rebalance is under way."""
+    return bool(coordinator._rejoin_needed_fut.done())  # noqa: SLF001 - the library tells it nowhere else

@@ -94,7 +94,7 @@ class LocalLog:
         """See ``Log.delete_topic``."""
         await self._write(self._store.delete_topic, name)
 
-    async def partitions(self, topic: str, *, pending: bool = False) -> dict[int, PartitionInfo]:  # noqa: ARG002
+    async def partitions(self, topic: str, *, pending: bool = False) -> dict[int, PartitionInfo]:  # noqa: ARG002 - Kafka's
         """See ``Log.partitions``; a compacted partition always starts at 0, and nothing is ever pending."""
         return await self._read(self._reader.partitions, topic)
 

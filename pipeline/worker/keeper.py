@@ -18,12 +18,12 @@ from pipeline.worker.suspects import Suspects
 from pipeline.worker.units import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
-_EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
 MANY_AT_ONCE = 2_000
 """A fetch that finds so many records of a partition works off a backlog."""
+_EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
+_BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 _ROUND_S = 2.0  # how long the slowest commit may hold up the next regular round of all
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
-_BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
 
 BuildMeter = Callable[[TopicPartition], UnitMeter | None]
 
