@@ -85,7 +85,7 @@ class Background:
     def _begin(self, nodes: int, version: str | None) -> Running:
         folder = self._cache / "running"
         shutil.rmtree(folder, ignore_errors=True)
-        cluster = Cluster.start(nodes=nodes, version=version, folder=folder, detached=True)
+        cluster = Cluster.start(nodes=nodes, version=version, folder=folder, detached=True, quick=False)
         running = Running(
             bootstrap=cluster.bootstrap,
             version=cluster.version,

@@ -32,7 +32,7 @@ class Cluster:
     """
 
     def __init__(
-        self, *, version: str, folder: Path, seats: Sequence[Seat], listeners: Listeners, detached: bool
+        self, *, version: str, folder: Path, seats: Sequence[Seat], listeners: Listeners, detached: bool, quick: bool
     ) -> None:
         self.version = version
         self.folder = folder
@@ -40,7 +40,8 @@ class Cluster:
         self._seats = {seat.number: seat for seat in seats}
         home = jars(version)
         self._nodes = {
-            seat.number: Node(number=seat.number, folder=seat.folder, jars=home, detached=detached) for seat in seats
+            seat.number: Node(number=seat.number, folder=seat.folder, jars=home, detached=detached, quick=quick)
+            for seat in seats
         }
 
     @classmethod
@@ -53,6 +54,7 @@ class Cluster:
         overrides: Mapping[str, object] | None = None,
         folder: Path | None = None,
         detached: bool = False,
+        quick: bool = True,
     ) -> Self:
         """Start a cluster and wait until every node knows every other.
 
@@ -63,6 +65,7 @@ class Cluster:
             overrides: Server properties that win over ours.
             folder: For everything it writes, temporary by default. It is removed by `stop` in any case.
             detached: Whether it outlives this process; then it is not this object's to signal or to stop.
+            quick: Quick to be ready, for a test; or else quick at work, once it is warm.
 
         Raises:
             KafkaUnavailableError: If this machine cannot run one.
@@ -73,7 +76,9 @@ class Cluster:
         home = folder or Path(tempfile.mkdtemp(prefix="streamgauge-kafka-"))
         listeners = Listeners.make(security, home / "certificates")
         seats = _seats(nodes, listeners, home)
-        cluster = cls(version=version, folder=home, seats=seats, listeners=listeners, detached=detached)
+        cluster = cls(
+            version=version, folder=home, seats=seats, listeners=listeners, detached=detached, quick=quick
+        )
         atexit.register(cluster.stop)
         try:
             cluster._begin(overrides or {})

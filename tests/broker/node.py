@@ -24,14 +24,16 @@ class Node:
         folder: Exists and holds ``server.properties``.
         jars: Of Kafka.
         detached: Whether it outlives this process.
+        quick: To be ready, or else at work.
     """
 
-    def __init__(self, *, number: int, folder: Path, jars: Path, detached: bool) -> None:
+    def __init__(self, *, number: int, folder: Path, jars: Path, detached: bool, quick: bool) -> None:
         self.number = number
         self.folder = folder
         self.log = folder / "broker.log"
         self._jars = jars
         self._detached = detached
+        self._quick = quick
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,7 +76,7 @@ class Node:
         """Start the process; it is not ready yet when this returns."""
         if self.is_running:
             raise self.error("runs already")
-        command = java_command(self._jars, "kafka.Kafka", str(self.properties), quick=not self._detached)
+        command = java_command(self._jars, "kafka.Kafka", str(self.properties), quick=self._quick)
         self._process = spawn(command, log=self.log, detached=self._detached)
 
     def release(self) -> None:

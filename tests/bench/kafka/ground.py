@@ -81,7 +81,7 @@ async def ground(options: Options, servers: str | None = None, prefix: str | Non
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamgauge-bench-")))
         if servers is None:
-            cluster = await asyncio.to_thread(Cluster.start)
+            cluster = await asyncio.to_thread(Cluster.start, quick=False)
             stack.callback(cluster.stop)
             servers = cluster.bootstrap
             _renice(cluster.pid(), options.nice)

@@ -10,7 +10,7 @@ class Options:
     Args:
         rate_per_s: Of the latency measurement.
         seconds: Of it, after the warm-up.
-        warm_s: Warm-up before it.
+        warm_s: Warm-up before it: brokers are slow until their code is compiled.
         state_bytes: Of the state that is restored, over all partitions.
         keys: Of the table whose memory is measured.
         backlog: Records of the backlog whose catching up must not take memory.
@@ -21,7 +21,7 @@ class Options:
 
     rate_per_s: int = 20_000
     seconds: float = 60.0
-    warm_s: float = 5.0
+    warm_s: float = 30.0
     state_bytes: int = 1_000_000_000
     keys: int = 1_000_000
     backlog: int = 2_000_000
