@@ -76,9 +76,7 @@ class Cluster:
         home = folder or Path(tempfile.mkdtemp(prefix="streamgauge-kafka-"))
         listeners = Listeners.make(security, home / "certificates")
         seats = _seats(nodes, listeners, home)
-        cluster = cls(
-            version=version, folder=home, seats=seats, listeners=listeners, detached=detached, quick=quick
-        )
+        cluster = cls(version=version, folder=home, seats=seats, listeners=listeners, detached=detached, quick=quick)
         atexit.register(cluster.stop)
         try:
             cluster._begin(overrides or {})
