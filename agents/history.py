@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.events import Batch, Int64, RecordRef, joined
+from agents.events import Batch, Column, Int64, RecordRef, joined
+from tables.slices import Texts
 
 ROWS = 65_536
 """Contributing records are searched among so many before the one that fired."""
@@ -56,8 +57,9 @@ class History:
         """
         if not len(batch):
             return
-        shown = {self._id_field: batch.columns[self._id_field]} if self._id_field else {}
-        self._blocks.append(_Block(replace(batch, columns=shown, headers=None), positions, hashes, own_ms))
+        shown = {self._id_field: _kept(batch.columns[self._id_field])} if self._id_field else {}
+        kept = replace(batch, columns=shown, time_ms=batch.time_ms.copy(), headers=None)
+        self._blocks.append(_Block(kept, positions, hashes, own_ms))
         self._rows += len(batch)
         self._merge()
         while self._is_out_of_reach(self._blocks[0]):
@@ -123,3 +125,8 @@ class History:
         ids = batch.columns[self._id_field] if self._id_field else None
         own_id = str(ids[at]) if ids is not None else None
         return RecordRef(batch.topic, int(batch.partition[at]), int(batch.offsets[at]), own_id)
+
+
+def _kept(column: Column) -> Column:
+    """A column that does not hold on to the bytes of whole records."""
+    return column.compact() if isinstance(column, Texts) else column

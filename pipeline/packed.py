@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from agents.events import Batch, Column, Headers, Int64
 from pipeline.errors import StateError
+from tables.slices import taken
 
 VERSION = 1
 _FEW = 64
@@ -204,10 +205,10 @@ class _Writer:
     def column(self, name: str, column: Column) -> _Column:
         if len(column) != self.length:
             raise ValueError(f"column {name!r} has {len(column)} rows, the batch has {self.length}")
-        if isinstance(column, list):
-            self.columns.append(_pick(column, self.picked))
-            return _Column(name, "text")
-        return self.numbers(name, column if self.rows is None else column[self.rows])
+        if isinstance(column, np.ndarray):
+            return self.numbers(name, column if self.rows is None else column[self.rows])
+        self.columns.append(list(column if self.rows is None else taken(column, self.rows)))
+        return _Column(name, "text")
 
     def numbers(self, name: str, column: NDArray[Any]) -> _Column:
         kind = _KINDS.get(column.dtype)

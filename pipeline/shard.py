@@ -179,7 +179,7 @@ class Shard:
         agent = self._series[name]
         names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
-        refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
+        refs = SampleRefs.of_batch(batch, ids=None if isinstance(ids, np.ndarray) else ids)
         self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None

@@ -70,6 +70,6 @@ class Repartitioner:
             yield Outgoing(target.topic, number, Records(values=[payload]))
 
 
-def _plain(column: NDArray[Any] | list[str]) -> list[Any]:
+def _plain(column: Column) -> Sequence[Any]:
     """A column as plain values; NaN becomes ``null`` in JSON."""
-    return column if isinstance(column, list) else column.tolist()
+    return column.tolist() if isinstance(column, np.ndarray) else column

@@ -22,7 +22,8 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
-from pipeline.kafka.splitting import Slices, cut, split
+from pipeline.kafka.splitting import split
+from tables.slices import Payloads, joined_payloads
 
 _LENGTH, _AFTER_LENGTH, _MAGIC = 8, 12, 16  # where they stand in a batch, whatever its format
 _Place = tuple[bytes, int]  # some data, and where in it a batch begins
@@ -47,7 +48,7 @@ class _Part(NamedTuple):
     offsets: Int64
     timestamps_ms: Int64
     keys: Sequence[bytes | None]
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     headers: list[Headers] | None
 
 
@@ -152,8 +153,8 @@ def _split(data: bytes, at: int, position: int) -> _Part | None:
     return _Part(
         offsets[kept],
         stamps[kept],
-        Slices([(payload, found.key_at[kept], found.key_bytes[kept])]),
-        cut(payload, found.value_at[kept], found.value_bytes[kept]),
+        Payloads(payload, found.key_at[kept], found.key_bytes[kept]),
+        Payloads(payload, found.value_at[kept], found.value_bytes[kept]),
         None,
     )
 
@@ -193,18 +194,16 @@ def _chunk(source: TopicPartition, parts: list[_Part], next_offset: int) -> Chun
         partition=source.partition,
         offsets=_joined(parts, lambda part: part.offsets),
         timestamps_ms=_joined(parts, lambda part: part.timestamps_ms),
-        keys=_keys(parts),
-        values=list(chain.from_iterable(part.values for part in parts)),
+        keys=_items([part.keys for part in parts]),
+        values=_items([part.values for part in parts]),
         headers=headers,
         next_offset=next_offset,
     )
 
 
-def _keys(parts: list[_Part]) -> Sequence[bytes | None]:
-    lazy = [part.keys.parts for part in parts if isinstance(part.keys, Slices)]
-    if len(lazy) == len(parts):
-        return Slices(list(chain.from_iterable(lazy)))
-    return list(chain.from_iterable(part.keys for part in parts))
+def _items(parts: Sequence[Sequence[bytes | None]]) -> Sequence[bytes | None]:
+    whole = [part for part in parts if isinstance(part, Payloads)]
+    return joined_payloads(whole) if whole and len(whole) == len(parts) else list(chain.from_iterable(parts))
 
 
 def _joined(parts: list[_Part], column: Callable[[_Part], Int64]) -> Int64:
