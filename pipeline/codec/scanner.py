@@ -19,6 +19,9 @@ from pipeline.codec.rows import Limits
 from tables.slices import Payloads, Texts, payloads_of
 
 
+_PADDING = bytes(256)  # longer than any name that is compared
+
+
 @cache
 def _compiled() -> ModuleType | None:
     try:
@@ -61,9 +64,9 @@ class Scanner:
         kinds = {"str": loops.TEXT, "int": loops.INT, "float": loops.REAL, "bool": loops.BOOL}
         self._fields = {name: field for name, field in fields.items() if name in needed}
         self._row = {name: at for at, name in enumerate(self._fields)}
-        names = [name.encode() for name in fields]
+        names = [b'"%b"' % name.encode() for name in fields]
         ends = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
-        self._names = np.frombuffer(b"".join(names), np.uint8)
+        self._names = np.frombuffer(b"".join(names) + _PADDING, np.uint8)
         self._described = np.array(
             [
                 (kinds[field.type], self._row.get(name, -1), field.optional, *limits[name][:2], end - len(text), end)
@@ -82,9 +85,10 @@ class Scanner:
         numbers = np.zeros((2 * len(self._row), n), np.int64)
         reals = np.full((len(self._row), n) if self._has_reals else (1, 1), np.nan)
         is_taken = np.empty(n, np.bool_)
-        data: Any = np.frombuffer(payloads.data, np.uint8)
+        whole = payloads.data if _is_padded(payloads) else payloads.data + _PADDING
+        data, names = np.frombuffer(whole, np.uint8).ctypes.data, self._names.ctypes.data
         spans = np.stack((payloads.starts, payloads.starts + sizes))
-        self._scan(data, spans, self._names, self._described, self._below, numbers, reals, is_taken)
+        self._scan(data, spans, names, self._described, self._below, numbers, reals, is_taken)
         columns = {name: self._column(field, payloads, numbers, reals) for name, field in self._fields.items()}
         return Scanned(columns, is_taken)
 
@@ -109,3 +113,9 @@ def scanner_for(
     if loops is None or len(fields) >= loops.MOST_MEMBERS - 1 or any(field.type == "ints" for field in fields.values()):
         return None
     return Scanner(loops, fields, needed, limits, max_bytes)
+
+
+def _is_padded(payloads: Payloads) -> bool:
+    """Whether so much stands behind the last payload that reading a name there stays within the data."""
+    ends = payloads.starts + np.maximum(payloads.sizes, 0)
+    return int(ends.max(initial=0)) + len(_PADDING) <= len(payloads.data)
