@@ -94,8 +94,8 @@ class Batch:
         offsets: Offsets in ``topic``, shape ``(n,)``.
         appended_ms: Append times, Unix ms, shape ``(n,)``.
         time_ms: Event times, Unix ms, shape ``(n,)``.
-        columns: Field name to column: text is a sequence of ``str``; ``int`` is int64, ``float`` float64, ``bool`` bool, each
-            shape ``(n,)``; ``ints`` is int64 of shape ``(n, width)``.
+        columns: Field name to column: text is a sequence of ``str``; ``int`` is int64, ``float`` float64,
+            ``bool`` bool, each shape ``(n,)``; ``ints`` is int64 of shape ``(n, width)``.
         headers: Headers of each record; ``None`` when no record has any.
     """
 

@@ -26,9 +26,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from agents.events import Batch, Column, Headers, Int64
+from agents.events import Batch, Headers, Int64
 from pipeline.errors import StateError
-from tables.slices import taken
+from tables.slices import Column, taken
 
 VERSION = 1
 _FEW = 64

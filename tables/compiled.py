@@ -1,4 +1,4 @@
-"""What numba compiles for text that stands in bytes: hashes, copies, and look-ups of slots. Imported only where used."""
+"""What numba compiles for text that stands in bytes: hashes, copies, look-ups. Imported only where it is used."""
 
 from typing import Any, Final
 
@@ -103,7 +103,9 @@ def _hash(data: Any, at: Any, size: Any) -> Any:  # pragma: no cover - compiled
             _word(_SECRET, 8) ^ _word(_SECRET, 16)
         )
         h = keyed
-        h ^= ((keyed << np.uint64(49)) | (keyed >> np.uint64(15))) ^ ((keyed << np.uint64(24)) | (keyed >> np.uint64(40)))
+        h ^= ((keyed << np.uint64(49)) | (keyed >> np.uint64(15))) ^ (
+            (keyed << np.uint64(24)) | (keyed >> np.uint64(40))
+        )
         h *= _ROT_MIX
         h ^= (h >> np.uint64(35)) + length
         h *= _ROT_MIX
@@ -197,3 +199,26 @@ def place_slots(table: Any, hashes: Any, slots: Any) -> Any:  # pragma: no cover
         while table[place] != EMPTY:
             place = (place + 1) & mask
         table[place] = slots[i]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def newest_rows(
+    hashes: Any, times: Any, clocks: Any, positions: Any, wanted: Any, rows: Any, found: Any
+) -> Any:  # pragma: no cover - compiled
+    """Fill ``found`` with the newest of ``rows = (start, stop)`` that are ``wanted``; how many there were.
+
+    ``wanted`` is ``(hash, start_ms, end_ms, grace_ms, position)``: those of this hash, within these times, not late by
+    the grace, and behind that position.
+    """
+    key, start_ms, end_ms, grace_ms, position = wanted
+    count = 0
+    for row in range(rows[1] - 1, rows[0] - 1, -1):
+        if hashes[row] != key:
+            continue
+        at = times[row]
+        if start_ms <= at < end_ms and at >= clocks[row] - grace_ms and positions[row] > position:
+            found[count] = row
+            count += 1
+            if count == len(found):
+                break
+    return count

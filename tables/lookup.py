@@ -85,7 +85,7 @@ class SlotLookup:
             arena = np.empty(max(_LEAST * 16, 2 * int(sizes.sum())), np.uint8)
             self._used = self._loops.gather(self._arena, self._starts[held], sizes, arena, 0)
             self._arena, self._starts[held] = arena, np.cumsum(sizes) - sizes
-        places = max(_LEAST, 1 << (2 * _LOAD * len(held)).bit_length() - 1)
+        places = max(_LEAST, 1 << (2 * _LOAD * len(held)).bit_length())
         self._table = np.full(places, self._loops.EMPTY, np.int64)
         self._loops.place_slots(self._table, self._hashes, held)
         self._placed = len(held)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -20,10 +21,9 @@ Column = NDArray[np.generic] | Sequence[str]
 def compiled() -> ModuleType | None:
     """The compiled loops; ``None`` where numba, which is optional, is not installed."""
     try:
-        from tables import compiled as loops  # noqa: PLC0415 - optional, and takes a while to load
+        return import_module("tables.compiled")
     except ImportError:
         return None
-    return loops
 
 
 class Slices(Sequence[T], Generic[T]):

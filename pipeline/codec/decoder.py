@@ -22,7 +22,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from agents.events import Batch, Chunk, Column, Int64
+from agents.events import Batch, Chunk, Int64
 from agents.spec import Field, StreamSpec
 from pipeline.codec.faults import Fault, Reason, Reject
 from pipeline.codec.parser import Parser
@@ -30,7 +30,7 @@ from pipeline.codec.rows import limits_of
 from pipeline.codec.scanner import Scanner, scanner_for
 from pipeline.errors import ConfigError
 from pipeline.event_time import absurd_times
-from tables.slices import taken, texts_of
+from tables.slices import Column, taken, texts_of
 
 
 class Decoder:

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agents.events import Column
 from agents.spec import Field, StreamSpec
 from pipeline.codec.faults import MAX_DEPTH, Fault, fault_of, screen
 from pipeline.codec.rows import Limits, extractor, row_decoder
+from tables.slices import Column
 
 _BLOCK = 256  # rows and columns of so many records stay in the processor's cache
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from agents.events import Column
 from agents.spec import Field, StreamSpec
+from tables.slices import Column
 
 MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
 MAX_UNITS = 1 << 42  # a million records of this size still add up within int64
@@ -50,7 +50,7 @@ def row_decoder(fields: Mapping[str, Field], limits: Mapping[str, Limits]) -> ms
         kind = _type(field, limits[name])
         members.append((f"f{number}", kind | None, None) if field.optional else (f"f{number}", kind))
     rename = {f"f{number}": name for number, name in enumerate(fields)}
-    row = msgspec.defstruct("Row", members, rename=rename, gc=False)
+    row = msgspec.defstruct("Row", members, rename=rename, gc=False, kw_only=True)
     return msgspec.json.Decoder(row)
 
 

@@ -7,17 +7,17 @@ where they overlap; that overlap is tested.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.events import Column, Int64
+from agents.events import Int64
 from agents.spec import Field
 from pipeline.codec.rows import Limits
-from tables.slices import Payloads, Texts, payloads_of
-
+from tables.slices import Column, Payloads, Texts, payloads_of
 
 _PADDING = bytes(256)  # longer than any name that is compared
 
@@ -25,10 +25,9 @@ _PADDING = bytes(256)  # longer than any name that is compared
 @cache
 def _compiled() -> ModuleType | None:
     try:
-        from pipeline.codec import compiled  # noqa: PLC0415 - optional, and takes a while to load
+        return import_module("pipeline.codec.compiled")
     except ImportError:
         return None
-    return compiled
 
 
 class Scanned(NamedTuple):
@@ -100,9 +99,8 @@ class Scanner:
         row = self._row[field.name]
         if field.type == "str":
             return Texts(payloads.data, numbers[2 * row], numbers[2 * row + 1])
-        if field.type == "float" or field.optional:
-            return reals[row]
-        return numbers[2 * row] != 0 if field.type == "bool" else numbers[2 * row]
+        column: Column = reals[row] if field.type == "float" or field.optional else numbers[2 * row]
+        return np.asarray(column, np.bool_) if field.type == "bool" and not field.optional else column
 
 
 def scanner_for(
