@@ -75,5 +75,7 @@ class Repartitioner:
 
 
 def _as_json(column: NDArray[Any]) -> list[bytes]:
-    """Each number as it stands in JSON; NaN becomes ``null``."""
-    return orjson.dumps(column.tolist())[1:-1].split(b",")
+    """Each item as it stands in JSON; NaN becomes ``null``."""
+    if column.ndim == 1:  # numbers hold no comma
+        return orjson.dumps(column.tolist())[1:-1].split(b",")
+    return list(map(orjson.dumps, column.tolist()))
