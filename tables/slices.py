@@ -112,7 +112,7 @@ class Texts(Slices[str]):
         self._hashes = hashes
 
     def _item(self, start: int, size: int) -> str:
-        return self.data[start : start + size].decode()
+        return self.data[start : start + size].decode(errors="surrogatepass")
 
     def take(self, index: slice | Int64) -> "Texts":
         """The texts at ``index``."""
