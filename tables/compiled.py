@@ -222,3 +222,17 @@ def newest_rows(
             if count == len(found):
                 break
     return count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def find_places(held: Any, rows: Any, codes: Any, places: Any) -> None:  # pragma: no cover - compiled
+    """Fill ``places`` with where each of ``codes`` stands in an open hash table, or the empty place its search ends at.
+
+    ``held`` and ``rows`` are the table, of a power of two of places; -1 in ``rows`` is an empty one, -2 one to pass by.
+    """
+    mask = len(rows) - 1
+    for i in range(len(codes)):
+        place = codes[i] & mask
+        while rows[place] != EMPTY and (rows[place] < 0 or held[place] != codes[i]):
+            place = (place + 1) & mask
+        places[i] = place
