@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka bake-off crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka bake-off gate crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ bake-off: setup  ## every series detector on the labelled series of DATA=FILE.np
 
 bench-kafka: setup  ## latency, gaps, memory and restore on a real Kafka, six minutes; ARGS="latency --json" for less
 	@$(BIN)/python -m tests.bench.kafka $(ARGS)
+
+gate: setup  ## has the hot path become slower? Paired with fixed loops, so it holds on any machine; CI runs it
+	@$(BIN)/python -m tests.bench.gate $(ARGS)
 
 crash: setup  ## kill, pause, stop workers and broker for SECONDS=60 on LOG=kafka or local: nothing is lost or repeated
 	@$(BIN)/python -m tests.crash --seconds $(SECONDS) --log $(LOG)
