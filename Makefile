@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka bake-off crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench-quick bench-local bench-kafka bake-off crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,11 +40,11 @@ lint: setup  ## ruff
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
-bench: setup  ## measure decode, shard and end to end on the local log
-	$(BIN)/python -m tests.bench
+bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
+	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
-bench-quick: setup  ## the same within a minute, one JSON line
-	@$(BIN)/python -m tests.bench --quick
+bench-local: setup  ## decode, shard and end to end on the local log, where no Kafka is at hand; ARGS=--quick for one JSON line
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
 	@$(BIN)/python -m tests.bench.bake_off $(DATA)
