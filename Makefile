@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench-quick bench-local bench-kafka bake-off crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-local bench-kafka bake-off crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ lint: setup  ## ruff
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
+bench: setup  ## side by side with Flink, Kafka Streams and more on a real Kafka: page and plot; ARGS="--runs 1 --engines quix"
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
+
 bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
@@ -66,7 +69,7 @@ kafka-stop: setup  ## end it and remove its data
 
 lock: setup  ## pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --extra dev --extra fast --python-version 3.11 --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment, caches and local data
 	@test ! -f var/kafka/running.json || $(MAKE) --no-print-directory kafka-stop

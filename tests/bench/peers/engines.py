@@ -150,4 +150,24 @@ ENGINES: Mapping[str, Engine] = {
         version=lambda: install.java_version("kafka-streams"),
         prepare=_java("kafka-streams", "KafkaStreamsJob", "-Xmx2g"),
     ),
+    "bytewax": Engine(
+        title="Bytewax",
+        settings="windows by hand in keyed state, recovery on, snapshot every 1 s, at least once",
+        version=lambda: install.python_version("bytewax_job", "bytewax"),
+        prepare=_python("bytewax_job"),
+    ),
+    "quix": Engine(
+        title="Quix Streams",
+        settings="its tumbling window, RocksDB with changelog, exactly once, commit every 1 s",
+        version=lambda: install.python_version("quix_job", "quixstreams"),
+        prepare=_python("quix_job"),
+        most=500_000,
+    ),
+    "faust": Engine(
+        title="Faust",
+        settings="table with a tumbling window in memory with changelog, commit every 1 s, at least once",
+        version=lambda: install.python_version("faust_job", "faust-streaming"),
+        prepare=_python("faust_job"),
+        most=100_000,
+    ),
 }

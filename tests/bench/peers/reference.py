@@ -6,18 +6,17 @@ count and sum by account; the payment that makes a window's count 20 raises an a
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
-
-from pipeline.log.partitioner import partition_column
 
 PARTITIONS = 4
 ACCOUNTS, MERCHANTS = 10_000, 2_000
-WINDOW_MS, GRACE_MS, LIMIT = 60_000, 5_000, 20
+WINDOW_MS, LIMIT = 60_000, 20
 _RATE_PER_S, _JITTER_MS = 2_000, 200
 _INTO_MINUTE_MS = 20_000
 _COUNTRIES = (b"US", b"GB", b"DE", b"FR")
@@ -91,24 +90,17 @@ class Payments:
                 % (at, ts_ms, key, at * 7919 % MERCHANTS, account * 3 + at % 3, _COUNTRIES[at & 3], cents),
             )
 
-    def alerts(self) -> dict[Alert, Place]:
-        """By brute force: every alert that there must be, and the payment that raises it."""
-        partitions = _partition_of_account()
-        offsets = [0] * PARTITIONS
-        windows: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
-        found = {}
-        for account, ts_ms, cents in zip(self.account.tolist(), self.ts_ms.tolist(), self.cents.tolist(), strict=True):
-            start_ms = ts_ms - ts_ms % WINDOW_MS
-            window = windows[account, start_ms]
-            window[0] += 1
-            window[1] += cents
-            partition = partitions[account]
-            if window[0] == LIMIT:
-                found[Alert(f"acct-{account:05d}", start_ms, *window)] = Place(partition, offsets[partition])
-            offsets[partition] += 1
-        return found
 
-
-def _partition_of_account() -> Sequence[int]:
-    keys = [b"acct-%05d" % account for account in range(ACCOUNTS)]
-    return partition_column(keys, PARTITIONS, 0).tolist()
+def brute_force(records: Iterable[tuple[Place, bytes]]) -> dict[Alert, Place]:
+    """Every alert that there must be, and the payment that raises it, from the records of a topic in offset order."""
+    windows: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
+    found = {}
+    for place, value in records:
+        payment = orjson.loads(value)
+        account, start_ms = payment["account"], payment["ts"] - payment["ts"] % WINDOW_MS
+        window = windows[account, start_ms]
+        window[0] += 1
+        window[1] += payment["amount_cents"]
+        if window[0] == LIMIT:
+            found[Alert(account, start_ms, *window)] = place
+    return found

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.kafka.ground import peak_bytes
 from tests.bench.peers.cores import pin, two_cores
 from tests.bench.peers.engines import Engine, Job
-from tests.bench.peers.reference import Alert, Payments, Place, recent_start_ms
+from tests.bench.peers.reference import Alert, Payments, Place, brute_force, recent_start_ms
 from tests.bench.peers.topics import Topics
 from tests.bench.peers.verdict import Verdict, judge
 from tests.broker.cluster import Cluster
@@ -82,9 +82,9 @@ class Ground:
         """A topic for each count: of the same payments, the first ones."""
         payments, inputs = Payments.make(max(counts), recent_start_ms(max(counts))), {}
         for count in sorted(set(counts)):
-            part, topic = payments.first(count), f"payments-{count}"
-            self.topics.fill(topic, part)
-            inputs[count] = Input(topic=topic, count=count, expected=part.alerts())
+            topic = f"payments-{count}"
+            self.topics.fill(topic, payments.first(count))
+            inputs[count] = Input(topic=topic, count=count, expected=brute_force(self.topics.payments(topic)))
         return inputs
 
     def job(self, name: str, topic: str) -> Job:

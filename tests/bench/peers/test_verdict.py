@@ -1,34 +1,30 @@
 """Brute force and the verdict on a run, on payments that can be counted by hand."""
 
-import numpy as np
 import orjson
 import pytest
 
-from tests.bench.peers.reference import Alert, Payments, Place, recent_start_ms
+from tests.bench.peers.reference import Alert, Payments, Place, brute_force, recent_start_ms
 from tests.bench.peers.verdict import Progress, Stamped, judge, progress, rate
 
 MINUTE_MS = 60_000
 
 
-def made(account, ts_ms, cents):
-    columns = (np.array(column, np.int64) for column in (account, ts_ms, cents))
-    return Payments(**dict(zip(("account", "ts_ms", "cents"), columns, strict=True)))
+def records(*payments):
+    """Records of one partition, from account, event time and amount."""
+    for offset, (account, ts, cents) in enumerate(payments):
+        yield Place(0, offset), orjson.dumps({"account": account, "ts": ts, "amount_cents": cents})
 
 
 def test_the_twentieth_payment_of_a_window_raises_the_alert():
-    """Neither the nineteenth nor one of the next window counts, and the sum is that of the twenty."""
-    payments = made([1] * 25, [10] * 19 + [MINUTE_MS] + [MINUTE_MS - 1] + [10] * 4, range(25))
-    (alert,) = payments.alerts()
-    assert alert == Alert("acct-00001", 0, 20, sum(range(19)) + 20)
+    """Neither the nineteenth nor one of the next window counts; the sum is that of the twenty, the place the last's."""
+    early, next_window, last = (("a", 10, 1),) * 19, ("a", MINUTE_MS, 5), ("a", MINUTE_MS - 1, 7)
+    found = brute_force(records(*early, next_window, last, *early))
+    assert found == {Alert("a", 0, 20, 26): Place(0, 20)}
 
 
-def test_the_place_of_an_alert_counts_the_payments_of_its_partition():
-    """What goes to other partitions takes no offset."""
-    one, other = made([1], [0], [1]), made([2], [0], [1])
-    payments = made([1, 2] * 20, [0] * 40, [1] * 40)
-    assert set(payments.alerts().values()) <= {Place(number, offset) for number in range(4) for offset in (19, 38, 39)}
-    assert not one.alerts()
-    assert not other.alerts()
+def test_accounts_are_kept_apart():
+    """Nineteen of each of two make no alert."""
+    assert not brute_force(records(*(("a", 0, 1), ("b", 0, 1)) * 19))
 
 
 def test_records_are_what_the_job_reads():

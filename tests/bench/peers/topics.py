@@ -9,17 +9,19 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.bench.peers.reference import PARTITIONS, Alert, Payments
+from tests.bench.peers.reference import PARTITIONS, Alert, Payments, Place
 from tests.bench.peers.verdict import Stamped
 
 _ANSWER_S = 30.0
 _FLUSH_S = 300.0
 _LOOK_S = 0.1
+_AT_ONCE = 1_000
 _SERVED_EVERY = 10_000
 
 
@@ -65,6 +67,7 @@ class Topics:
             {
                 "bootstrap.servers": self._servers,
                 "partitioner": "murmur2_random",
+                "enable.idempotence": True,  # else a batch that is sent again may come after the next one
                 "linger.ms": 50,
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 500_000,
@@ -111,18 +114,32 @@ class Topics:
         Raises:
             RuntimeError: If the broker did not stamp an alert.
         """
-        found, ended = [], set()
+        found = []
+        for message in self._committed(topic):
+            kind, at_ms = message.timestamp()
+            if kind != TIMESTAMP_LOG_APPEND_TIME:
+                raise RuntimeError(f"an alert of {topic} is not stamped by the broker")
+            found.append(Stamped(parse(message.value()), at_ms))
+        return found
+
+    def payments(self, topic: str) -> Iterator[tuple[Place, bytes]]:
+        """What a topic holds, each partition in order."""
+        return ((Place(each.partition(), each.offset()), each.value()) for each in self._committed(topic))
+
+    def _committed(self, topic: str) -> Iterator[Message]:
+        ended: set[int] = set()
+        heard_at = time.monotonic()
         self._reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
         while len(ended) < PARTITIONS:
-            message = self._reader.poll(_ANSWER_S)
-            if message is None:
+            messages = self._reader.consume(_AT_ONCE, _LOOK_S)
+            if messages:
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > _ANSWER_S:
                 raise RuntimeError(f"no answer from {topic} within {_ANSWER_S:.0f} s")
-            if message.error() is None:
-                kind, at_ms = message.timestamp()
-                if kind != TIMESTAMP_LOG_APPEND_TIME:
-                    raise RuntimeError(f"an alert of {topic} is not stamped by the broker")
-                found.append(Stamped(parse(message.value()), at_ms))
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                ended.add(message.partition())
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended.add(message.partition())
         self._reader.unassign()
-        return found
