@@ -33,7 +33,11 @@ STAGES = {
     "rules": ["agents.keyed:KeyedAgent._evaluate"],
     "evidence": ["agents.history:History.add", "agents.history:History.contributors"],
     "closed windows": ["pipeline.shard:closed_windows", "tables.table:WindowTable.close"],
-    "commit": ["pipeline.worker.units:Unit._take", "pipeline.kafka.sending:Sending._fill", "pipeline.kafka.sending:partition_column"],
+    "commit": [
+        "pipeline.worker.units:Unit._take",
+        "pipeline.kafka.sending:Sending._fill",
+        "pipeline.kafka.sending:partition_column",
+    ],
 }
 _REPORT = "PROFILE_REPORT"
 
@@ -97,7 +101,9 @@ def table(found: dict[str, Any], idle: dict[str, Any], records: int) -> str:
     total = (found["total_ns"] - idle["total_ns"]) / records
     stages["frame"] = total - sum(stages.values())
     lines = [f"{stage:<16}{spent:>8,.0f}  {spent / total:>4.0%}" for stage, spent in stages.items()]
-    return "\n".join(["stage             ns a record", *lines, f"{'all':<16}{total:>8,.0f}  {1e9 / total:,.0f} records/s"])
+    return "\n".join(
+        ["stage             ns a record", *lines, f"{'all':<16}{total:>8,.0f}  {1e9 / total:,.0f} records/s"]
+    )
 
 
 def measure(records: int) -> str:
