@@ -33,6 +33,7 @@ fields = {{ id = "str", account = "str", ts = "int", amount_cents = "int" }}
 stream = "payments"
 by = "account"
 window = {{ tumbling = "60s", grace = "5s" }}
+closed = false # the job asks for alerts, none of the engines sends rows of windows
 measures = {{ {measures} }}
 """
 _RULE = """
