@@ -39,7 +39,7 @@ class _Block:
         loops = compiled()
         if loops is not None:
             rows = np.empty(most, np.int64)
-            count = loops.newest_rows(*columns, wanted, (part.start, part.stop), rows)
+            count = loops.newest_rows(*columns, *wanted, part.start, part.stop, rows)
             return [int(row) for row in rows[:count]]
         key_hash, start_ms, end_ms, grace_ms, position = wanted
         same = np.flatnonzero(self.hashes[part] == key_hash) + part.start  # few: the rest is asked of them alone

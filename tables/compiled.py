@@ -23,6 +23,7 @@ _PRIME_2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 _PRIME_3: Final = np.uint64(0x165667B19E3779F9)
 _MIX: Final = np.uint64(0x165667919E3779F9)
 _ROT_MIX: Final = np.uint64(0x9FB21C651E98DF25)
+_STRIP: Final = 256
 _LOW: Final = np.uint64(0xFFFFFFFF)
 
 
@@ -203,24 +204,41 @@ def place_slots(table: Any, hashes: Any, slots: Any) -> Any:  # pragma: no cover
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def newest_rows(
-    hashes: Any, times: Any, clocks: Any, positions: Any, wanted: Any, rows: Any, found: Any
+    hashes: Any,
+    times: Any,
+    clocks: Any,
+    positions: Any,
+    key: Any,
+    start_ms: Any,
+    end_ms: Any,
+    grace_ms: Any,
+    position: Any,
+    first: Any,
+    stop: Any,
+    found: Any,
 ) -> Any:  # pragma: no cover - compiled
-    """Fill ``found`` with the newest of ``rows = (start, stop)`` that are ``wanted``; how many there were.
+    """Fill ``found`` with the newest of the rows ``first`` to ``stop`` that are wanted; how many there were.
 
-    ``wanted`` is ``(hash, start_ms, end_ms, grace_ms, position)``: those of this hash, within these times, not late by
-    the grace, and behind that position.
+    Those of the hash ``key``, from ``start_ms`` to ``end_ms``, not late by ``grace_ms``, and behind ``position``. Many
+    arguments, because a tuple takes longer to unpack than the search.
     """
-    key, start_ms, end_ms, grace_ms, position = wanted
     count = 0
-    for row in range(rows[1] - 1, rows[0] - 1, -1):
-        if hashes[row] != key:
-            continue
-        at = times[row]
-        if start_ms <= at < end_ms and at >= clocks[row] - grace_ms and positions[row] > position:
-            found[count] = row
-            count += 1
-            if count == len(found):
-                break
+    while stop > first:
+        start = max(first, stop - _STRIP)
+        same = 0
+        for row in range(start, stop):  # several at once by one instruction; mostly there is none
+            same += hashes[row] == key
+        row = stop
+        while same and count < len(found):
+            row -= 1
+            if hashes[row] != key:
+                continue
+            same -= 1
+            at = times[row]
+            if start_ms <= at < end_ms and at >= clocks[row] - grace_ms and positions[row] > position:
+                found[count] = row
+                count += 1
+        stop = start if count < len(found) else first
     return count
 
 

@@ -31,8 +31,8 @@ _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
-# By default a connection stops reading at 128 KiB and starts again when that was looked at: for each of the megabytes of
-# a fetch several rounds of the loop.
+# By default a connection stops reading at 128 KiB and starts again when that was looked at: several rounds of the loop
+# for each of the megabytes of a fetch.
 conn.READER_LIMIT = 32 << 20
 
 T = TypeVar("T")
