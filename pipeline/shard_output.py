@@ -1,6 +1,6 @@
 """What a shard sends on besides alerts: closed windows, rows for tables by another key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from tables.arrivals import Closed
 from tables.spec import TableSpec
 
 _POSITIVE = np.int64((1 << 63) - 1)
+
+OnScores = Callable[[str, Batch, NDArray[np.float64]], None]
+"""Told who scored, which records, and the score of each, shape ``(n,)``, NaN for none."""
 
 
 def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
