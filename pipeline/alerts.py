@@ -145,10 +145,12 @@ def explain(alert: Alert) -> str:
     facts = [_against(name, values.pop(name), limits[name]) for name in limits if name in values]
     facts += news
     facts += [
-        f"{name} = {_text(value)}" for name, value in values.items() if is_series or _is_said(name, alert.condition)
+        f"{name} = {value_text(value)}"
+        for name, value in values.items()
+        if is_series or _is_said(name, alert.condition)
     ]
     listed = " and ".join(filter(None, (", ".join(facts[:-1]), *facts[-1:]))) or alert.condition
-    return f"{alert.rule} fired for {_text(alert.key)}: {listed}."
+    return f"{alert.rule} fired for {value_text(alert.key)}: {listed}."
 
 
 def alert_schema() -> bytes:
@@ -191,8 +193,8 @@ def _headers(alert: Alert, app: str) -> list[tuple[str, bytes]]:
 
 
 def _against(name: str, value: Scalar | None, limit: Scalar) -> str:
-    return f"{name} = {_text(value)}" + (
-        "" if value == limit and isinstance(limit, str) else f" (limit {_text(limit)})"
+    return f"{name} = {value_text(value)}" + (
+        "" if value == limit and isinstance(limit, str) else f" (limit {value_text(limit)})"
     )
 
 
@@ -210,7 +212,7 @@ def _news(values: dict[str, Scalar | None]) -> list[str]:
         found = _NOVELTY.fullmatch(name)
         if found and found[1] not in facts:
             of = found[1]
-            subject = f"{of} {_text(values.pop(of))}" if of in values else of
+            subject = f"{of} {value_text(values.pop(of))}" if of in values else of
             facts[of] = f"{subject} is {'new' if values[name] else 'not new'}"
     return list(facts.values())
 
@@ -224,7 +226,7 @@ def _moment(value: Scalar | None, event_time_ms: int) -> Scalar | None:
     return f"{(_EPOCH + timedelta(milliseconds=round(value))):%H:%M:%S.%f}"[:-3] + "Z"
 
 
-def _text(value: Scalar | None) -> str:
+def value_text(value: Scalar | None) -> str:
     """A value for people: four significant digits, none of them lost before the decimal point."""
     if isinstance(value, np.generic):  # from a user's agent
         value = value.item()

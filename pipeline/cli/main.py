@@ -7,6 +7,7 @@ import typer
 
 from pipeline.cli.commands import load, tables, topics
 from pipeline.cli.commands.alerts import alerts
+from pipeline.cli.commands.backtest import backtest
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
 from pipeline.cli.commands.demo import demo
@@ -49,7 +50,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (demo, worker, web),
     "Look": (alerts, lag),
     "Records": (produce, consume),
-    "Configuration": (check, detectors, reset, version),
+    "Configuration": (check, backtest, detectors, reset, version),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:
