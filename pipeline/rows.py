@@ -27,7 +27,7 @@ def row_decoder(stream: StreamSpec, fields: dict[str, Field], bounded: Collectio
         kind = _type(field, is_time=name == stream.time, is_bounded=name in bounded)
         members.append((f"f{number}", kind | None, None) if field.optional else (f"f{number}", kind))
     rename = {f"f{number}": name for number, name in enumerate(fields)}
-    row = msgspec.defstruct("Row", members, rename=rename, gc=False)
+    row = msgspec.defstruct("Row", members, rename=rename, gc=False, kw_only=True)
     return msgspec.json.Decoder(row)
 
 

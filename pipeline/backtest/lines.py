@@ -52,10 +52,19 @@ class Lines:
         streams: By name.
         on_bad: Told each line that belongs to no stream.
         limit_ms: The latest append time, Unix ms; a file whose first record is later still has none.
+        step: How many lines are processed at once.
+
+    Raises:
+        UsageError: If there is no stream.
     """
 
     def __init__(
-        self, streams: dict[str, StreamSpec], on_bad: Callable[[BadLine], None], *, limit_ms: int | None = None
+        self,
+        streams: dict[str, StreamSpec],
+        on_bad: Callable[[BadLine], None],
+        *,
+        limit_ms: int | None = None,
+        step: int = STEP,
     ) -> None:
         if not streams:
             raise UsageError("the configuration has no stream whose records could be read")
@@ -64,6 +73,7 @@ class Lines:
         self._only = next(iter(streams.values())) if len(streams) == 1 else None
         self._on_bad = on_bad
         self._limit_ms = limit_ms
+        self._lines_at_once = step
         self._line = 0
         self._now_ms: int | None = None
         self._ends: dict[TopicPartition, int] = defaultdict(int)
@@ -74,11 +84,11 @@ class Lines:
         self._decoder: Any = msgspec.json.Decoder(head)
 
     def steps(self, lines: Iterable[bytes]) -> Iterator[list[Feed]]:
-        """What follows from each ``STEP`` lines, in order; blank lines are passed over."""
+        """Records of some lines at a time, in order; blank lines are passed over."""
         block: list[bytes] = []
         for line in lines:
             block.append(line)
-            if len(block) == STEP:
+            if len(block) == self._lines_at_once:
                 yield self._step(block)
                 block = []
         if block:
