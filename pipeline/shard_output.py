@@ -14,6 +14,7 @@ from pipeline.packed import pack
 from pipeline.plan import Repartition, closed_topic
 from tables.arrivals import Closed
 from tables.spec import TableSpec
+from tables.text import hash_text
 
 _POSITIVE = np.int64((1 << 63) - 1)
 
@@ -71,6 +72,12 @@ class Repartitioner:
         for number in np.flatnonzero(np.bincount(partition)).tolist():
             payload = pack(rows, stream_ms=own_ms, late=on_time, rows=np.flatnonzero(partition == number))
             yield Outgoing(target.topic, number, Records(values=[payload]))
+
+
+def partition_of(key: str | int, partitions: int) -> int:
+    """The partition of an internal topic in which the rows of a key stand, as ``Repartitioner`` sends them."""
+    hashed = hash_text(key) if isinstance(key, str) else key
+    return int((hashed & int(_POSITIVE)) % partitions)
 
 
 def _plain(column: NDArray[Any] | list[str]) -> list[Any]:

@@ -17,6 +17,7 @@ from pipeline.cli.commands.produce import produce
 from pipeline.cli.commands.reset import reset
 from pipeline.cli.commands.version import version
 from pipeline.cli.commands.web import web
+from pipeline.cli.commands.why import why
 from pipeline.cli.commands.worker import worker
 from pipeline.cli.program import EXIT_CODES, Program, tolerate_any_encoding
 
@@ -48,7 +49,7 @@ def common(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (demo, worker, web),
-    "Look": (alerts, lag),
+    "Look": (alerts, why, lag),
     "Records": (produce, consume),
     "Configuration": (check, backtest, detectors, reset, version),
 }
