@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.expression import listed
 from pipeline.backtest.compare import compare
 from pipeline.backtest.lines import BadLine, Feed, Lines
 from pipeline.backtest.outcomes import Collected
@@ -53,6 +54,7 @@ class Asked:
 
         Raises:
             UsageError: Says what.
+            UnknownTopicError: If a topic is that of no stream.
         """
         if (self.records is None) == (not self.topics):
             raise UsageError("say where the records are: either --input FILE, or --topic NAME of the log")
@@ -60,6 +62,11 @@ class Asked:
             raise UsageError("--since and --until go with --topic; a file is read as a whole")
         if self.records == _STDIN and len(self.configs) > 1:
             raise UsageError("standard input can't be read twice, for two configurations; use a file")
+        for _, config in self.configs:
+            known = {stream.topic for stream in config.streams.values()}
+            for topic in self.topics:
+                if topic not in known:
+                    raise UnknownTopicError(f"{topic!r} is the topic of no stream; there are {listed(sorted(known))}")
 
 
 async def run_backtest(asked: Asked, output: Output) -> None:
@@ -113,7 +120,7 @@ async def _run(asked: Asked, name: str, config: AppConfig, truth: Truth | None, 
             return await run(made, _steps(lines, file), sinks, by_line=True, on_step=on_step)
         async with opened(config) as log:
             moments = [None if text is None else parse_moment(text, now_ms()) for text in (asked.since, asked.until)]
-            wanted = await find_range(log, _topics(config, asked.topics), *moments)
+            wanted = await find_range(log, list(dict.fromkeys(asked.topics)), *moments)
             on_step = stack.enter_context(_progress(name, wanted.records, lambda run: run.records))
             return await run(made, read_range(log, wanted), sinks, by_line=False, on_step=on_step)
 
@@ -121,14 +128,6 @@ async def _run(asked: Asked, name: str, config: AppConfig, truth: Truth | None, 
 async def _steps(lines: Lines, file: BinaryIO) -> AsyncIterator[list[Feed]]:
     for feeds in lines.steps(iter(file.readline, b"")):
         yield feeds
-
-
-def _topics(config: AppConfig, asked: Sequence[str]) -> list[str]:
-    known = {stream.topic for stream in config.streams.values()}
-    for topic in asked:
-        if topic not in known:
-            raise UnknownTopicError(f"{topic!r} is the topic of no stream; there are {', '.join(sorted(known))}")
-    return list(dict.fromkeys(asked))
 
 
 def _truth(path: Path | None) -> Truth | None:
