@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+import numpy as np
+
 from agents.events import Alert, TopicPartition
 from agents.spec import DetectorSpec, RuleSpec
 from pipeline.alerts import DetectedAlert, encode_alert, read_alert
@@ -13,6 +15,7 @@ from pipeline.errors import StateError, UsageError
 from pipeline.log import Log, follow
 from pipeline.plan import SourcePlan, complete, plans
 from pipeline.shard_output import partition_of
+from pipeline.worker import chunks
 
 SHORTEST: Final = 6
 """An alert is found by the first digits of its id, if there are so many."""
@@ -105,8 +108,9 @@ async def _replay(log: Log, lane: Lane, alert: Alert, on_progress: Callable[[int
     while position < end:
         for chunk in await log.fetch({source: position}, wait_ms=1_000):
             position = chunk.next_offset
-            records += len(chunk)
-            for output in lane.process(chunk):
+            before = chunks.head(chunk, int(np.searchsorted(chunk.offsets, end)))
+            records += len(before)
+            for output in lane.process(before):
                 again = next((each for each in output.alerts if each.id == alert.id), None)
                 if again is not None:
                     return _compared(alert, again, source, records, note)

@@ -23,7 +23,7 @@ from agents.spec import StreamSpec
 from pipeline.errors import UsageError
 from pipeline.log.partitioner import partition_column
 
-STEP: Final = 4_096
+STEP: Final = 32_768
 """So many lines are processed at once; what comes of them does not depend on it."""
 
 _WHOLE = (1 << 62) - 1
