@@ -12,6 +12,8 @@ time so far, though never later than ``limit_ms``, so that one absurd time does 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -75,13 +77,18 @@ class Lines:
         self._limit_ms = limit_ms
         self._lines_at_once = step
         self._line = 0
-        self._now_ms: int | None = None
+        self._now_ms = 0
         self._ends: dict[TopicPartition, int] = defaultdict(int)
         names = ["type", *sorted({name for each in streams.values() for name in (each.key, each.time) if name})]
-        self._at = {name: f"f{at}" for at, name in enumerate(dict.fromkeys(names))}
-        fields = [(attribute, Any, None) for attribute in self._at.values()]
-        head = msgspec.defstruct("Head", fields, rename={at: name for name, at in self._at.items()})
+        at = {name: f"f{number}" for number, name in enumerate(dict.fromkeys(names))}
+        members = [(attribute, Any, None) for attribute in at.values()]
+        rename = {attribute: name for name, attribute in at.items()}
+        head = msgspec.defstruct("Head", members, rename=rename, gc=False)
         self._decoder: Any = msgspec.json.Decoder(head)
+        self._readers = {
+            each.name: (attrgetter(at[each.key]) if each.key else _nothing, attrgetter(at[each.time]))
+            for each in streams.values()
+        }
 
     def steps(self, lines: Iterable[bytes]) -> Iterator[list[Feed]]:
         """Records of some lines at a time, in order; blank lines are passed over."""
@@ -95,52 +102,69 @@ class Lines:
             yield self._step(block)
 
     def _step(self, block: Sequence[bytes]) -> list[Feed]:
-        found: dict[str, list[tuple[int, int, bytes | None, bytes]]] = defaultdict(list)
-        for raw in block:
-            self._line += 1
-            line = raw.rstrip(b"\r\n")
-            if not line or line.isspace():
+        found: dict[str, _Rows] = {}
+        lines = [raw.rstrip(b"\r\n") for raw in block]
+        for number, (line, head) in enumerate(zip(lines, self._heads(lines), strict=True), self._line + 1):
+            if head is None or head.__class__ is BadLine:
+                if head is not None:
+                    self._on_bad(head)
                 continue
-            head, stream = self._head(line)
-            if stream is not None:
-                key = self._key(head, stream)
-                found[stream.name].append((self._line, self._appended(head, stream), key, line))
+            stream = self._stream_of.get(head.f0) if head.f0.__class__ is str else None
+            stream = stream or self._only
+            if stream is None:
+                self._on_bad(BadLine(number, self._of_no_stream(head.f0)))
+                continue
+            rows = found.get(stream.name)
+            if rows is None:
+                rows = found[stream.name] = _Rows()
+            key_of, time_of = self._readers[stream.name]
+            time_ms = time_of(head)
+            if time_ms.__class__ is int and time_ms > self._now_ms:
+                self._move_to(time_ms)
+            key = key_of(head)
+            rows.order.append(number)
+            rows.appended_ms.append(self._now_ms)
+            rows.keys.append(key.encode("utf-8", "surrogatepass") if key.__class__ is str else _odd_key(key))
+            rows.values.append(line)
+        self._line += len(block)
         return [feed for name, rows in found.items() for feed in self._placed(self._streams[name], rows)]
 
-    def _head(self, line: bytes) -> tuple[Any, StreamSpec | None]:
+    def _heads(self, lines: Sequence[bytes]) -> list[Any]:
+        """Type, keys and times of each line; ``None`` for a blank one, or what is bad about it."""
         try:
-            head = self._decoder.decode(line)
+            heads: list[Any] = self._decoder.decode_lines(b"\n".join(lines))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            heads = []
+        if len(heads) == len(lines):  # no value spans lines, and a line with two is a fault
+            return heads
+        return [self._head(number, line) for number, line in enumerate(lines, self._line + 1)]
+
+    def _head(self, number: int, line: bytes) -> Any:
+        if not line or line.isspace():
+            return None
+        try:
+            return self._decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._on_bad(BadLine(self._line, f"no JSON object: {error}"))
-            return None, None
-        kind = getattr(head, self._at["type"])
-        stream = self._stream_of.get(kind) if isinstance(kind, str) else None
-        stream = stream or self._only
-        if stream is None:
-            said = "has no type" if kind is None else f"has the type {kind!r:.60}, which is of no stream"
-            self._on_bad(BadLine(self._line, f"{said}; there are {listed(sorted(self._stream_of), 20)}"))
-        return head, stream
+            return BadLine(number, f"no JSON object: {error}")
 
-    def _key(self, head: Any, stream: StreamSpec) -> bytes | None:
-        key = getattr(head, self._at[stream.key]) if stream.key else None
-        if isinstance(key, str):
-            return key.encode("utf-8", "surrogatepass")
-        return str(key).encode() if isinstance(key, int) and not isinstance(key, bool) else None
+    def _of_no_stream(self, kind: Any) -> str:
+        said = "has no type" if kind is None else f"has the type {kind!r:.60}, which is of no stream"
+        return f"{said}; there are {listed(sorted(self._stream_of), 20)}"
 
-    def _appended(self, head: Any, stream: StreamSpec) -> int:
-        time_ms = getattr(head, self._at[stream.time])
-        if isinstance(time_ms, int) and not isinstance(time_ms, bool) and 0 < time_ms < _WHOLE:
-            if self._now_ms is None:
-                self._now_ms = time_ms
-                if self._limit_ms is not None and time_ms > self._limit_ms:
-                    self._limit_ms = None
-            elif time_ms > self._now_ms:
-                self._now_ms = max(self._now_ms, time_ms if self._limit_ms is None else min(time_ms, self._limit_ms))
-        return self._now_ms or 0
+    def _move_to(self, time_ms: int) -> None:
+        """Let the clock come to a newer event time."""
+        if time_ms >= _WHOLE:
+            return
+        if self._limit_ms is not None and time_ms > self._limit_ms:
+            if self._now_ms:
+                time_ms = max(self._now_ms, self._limit_ms)
+            else:  # the file begins there
+                self._limit_ms = None
+        self._now_ms = time_ms
 
-    def _placed(self, stream: StreamSpec, rows: list[tuple[int, int, bytes | None, bytes]]) -> Iterator[Feed]:
-        order, appended, keys, values = zip(*rows, strict=True)
-        partition = partition_column(keys, stream.partitions, 0)
+    def _placed(self, stream: StreamSpec, rows: "_Rows") -> Iterator[Feed]:
+        order, appended_ms = np.array(rows.order, np.int64), np.array(rows.appended_ms, np.int64)
+        partition = partition_column(rows.keys, stream.partitions, 0)
         for number in np.unique(partition).tolist():
             at = np.flatnonzero(partition == number)
             source = TopicPartition(stream.topic, number)
@@ -150,12 +174,31 @@ class Lines:
                 topic=source.topic,
                 partition=number,
                 offsets=np.arange(start, end),
-                timestamps_ms=np.array(appended, np.int64)[at],
-                keys=[keys[i] for i in at.tolist()],
-                values=[values[i] for i in at.tolist()],
+                timestamps_ms=appended_ms[at],
+                keys=[rows.keys[i] for i in at.tolist()],
+                values=[rows.values[i] for i in at.tolist()],
                 next_offset=end,
             )
-            yield Feed(chunk, np.array(order, np.int64)[at])
+            yield Feed(chunk, order[at])
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Records of a stream, as columns."""
+
+    order: list[int] = field(default_factory=list)
+    appended_ms: list[int] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+
+
+def _nothing(_: Any) -> None:
+    """The key of records without one."""
+
+
+def _odd_key(key: Any) -> bytes | None:
+    """A key that is no text: a whole number counts as its digits, as for ``streamgauge produce``."""
+    return str(key).encode() if isinstance(key, int) and not isinstance(key, bool) else None
 
 
 def _by_type(streams: dict[str, StreamSpec]) -> dict[str, StreamSpec]:

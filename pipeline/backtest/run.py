@@ -1,5 +1,6 @@
 """A run of one configuration over recorded records: what it gives as it goes, and what is known at its end."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ async def run(
     """
     engine = Engine(made.config)
     async for feeds in steps:
-        happened = engine.step(feeds)
+        happened = await asyncio.to_thread(engine.step, feeds)  # so that a signal is heard meanwhile
         _take(made, feeds, happened, sinks, by_line=by_line)
         on_step(made)
     _take(made, [], engine.finish(), sinks, by_line=by_line)

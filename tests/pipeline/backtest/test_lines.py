@@ -68,7 +68,7 @@ def test_bad_lines_are_told_by_number():
 def test_places_are_those_of_an_empty_log():
     """Partitions follow from the key as in Kafka, offsets count on over steps, and payloads are as they came."""
     records = [{"type": "buy", "ts": i, "who": f"w{i % 7}"} for i in range(10_000)]
-    feeds, _ = feeds_of(records)
+    feeds, _ = feeds_of(records, step=4_000)
     expected = partition_column([record["who"].encode() for record in records], 3, 0)
     for number in range(3):
         mine = [feed for feed in feeds if feed.chunk.partition == number]

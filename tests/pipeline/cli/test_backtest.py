@@ -1,5 +1,7 @@
 """The backtest command: files in, files and a report out."""
 
+import signal
+
 import orjson
 import pytest
 
@@ -159,3 +161,16 @@ def test_nothing_in_is_nothing_out(made):
     (made.folder / "empty").write_bytes(b"")
     (told,) = made.ok("backtest", "--input", made.folder / "empty", "--truth", made.folder / "truth.ndjson")
     assert (told["records"], told["alerts"], told["alerts_per_day"]) == (0, 0, None)
+
+
+def test_ctrl_c_ends_a_run(made):
+    """An interrupted run says so by its exit code, and leaves no traceback."""
+    source = made.folder / "records.ndjson"
+    source.write_bytes(b"".join(lines_of(recording(60_000))))
+    process = made.start("backtest", "--input", source, "--alerts", made.folder / "alerts.ndjson")
+    while not (made.folder / "alerts.ndjson").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
+    made.close()
