@@ -11,12 +11,12 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
-import numpy as np
 import orjson
 
 from agents.events import Alert, RecordRef
 from agents.spec import Severity
 from pipeline.errors import StateError
+from pipeline.explanation import Scalar, explanation, value_text
 
 CONTENT_TYPE = b"application/json"
 EVENT_TYPE = "streamgauge.alert.v1"
@@ -26,7 +26,6 @@ _NOVELTY = re.compile(r"(?:is_new|first_seen)\((\w+)\)")
 _IS_TIME_MS, _NEAR_MS = 10**11, 10 * 24 * 3_600_000
 _CALL = re.compile(r"\w+\([^()]*\)")
 
-Scalar = float | int | str | bool
 UnixMs = Annotated[int, msgspec.Meta(description="Unix time in milliseconds")]
 
 
@@ -77,10 +76,12 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
     source: Annotated[Position, msgspec.Meta(description="The record that fired")]
     records: Annotated[list[Position], msgspec.Meta(description="Contributing records, newest last, capped")]
     trace: Annotated[str | None, msgspec.Meta(description="W3C traceparent of the source record")] = None
+    explanation: Annotated[str, msgspec.Meta(description="All that made it fire, in one sentence")] = ""
 
 
+_MADE = ("why", "detected_ms", "explanation")
 _decode = msgspec.json.Decoder(AlertMessage).decode
-_OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in ("why", "detected_ms"))
+_OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in _MADE)
 
 
 def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
@@ -91,10 +92,10 @@ def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
         detected_ms: Wall time of the detection, Unix ms.
         app: Name of the application.
 
-    Cost: about 15 us.
+    Cost: about 25 us.
     """
     message: dict[str, Any] = {name: getattr(alert, name) for name in _OWN}
-    message |= {"detected_ms": detected_ms, "why": explain(alert)}
+    message |= {"detected_ms": detected_ms, "why": explain(alert), "explanation": explanation(alert)}
     value = orjson.dumps(message, default=RecordRef._asdict, option=orjson.OPT_SERIALIZE_NUMPY)
     return EncodedAlert(alert.key.encode(), value, _headers(alert, app))
 
@@ -224,18 +225,3 @@ def _moment(value: Scalar | None, event_time_ms: int) -> Scalar | None:
     if abs(value - event_time_ms) > _NEAR_MS:
         return value
     return f"{(_EPOCH + timedelta(milliseconds=round(value))):%H:%M:%S.%f}"[:-3] + "Z"
-
-
-def value_text(value: Scalar | None) -> str:
-    """A value for people: four significant digits, none of them lost before the decimal point."""
-    if isinstance(value, np.generic):  # from a user's agent
-        value = value.item()
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return "unknown"
-    if isinstance(value, str):
-        return orjson.dumps(value).decode()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+import orjson
+
 from agents.events import Alert, RecordRef
-from pipeline.alerts import Scalar, value_text
+
+Scalar = float | int | str | bool
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SERIES: Final = frozenset({"value", "score", "expected", "spread"})
@@ -46,7 +50,10 @@ def moment(time_ms: int) -> str:
     >>> moment(1_700_000_000_123)
     '2023-11-14T22:13:20.123Z'
     """
-    text = (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+    try:
+        text = (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+    except OverflowError:  # beyond the year 9999
+        return f"{time_ms} ms"
     return text.replace("+00:00", "Z")
 
 
@@ -73,3 +80,18 @@ def _fact(name: str, value: Scalar | None, limit: Scalar | None) -> str:
 
 def _listed(parts: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def value_text(value: Scalar | None) -> str:
+    """A value for people: four significant digits, none of them lost before the decimal point."""
+    if isinstance(value, np.generic):  # from a user's agent
+        value = value.item()
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return "unknown"
+    if isinstance(value, str):
+        return orjson.dumps(value).decode()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

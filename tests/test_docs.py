@@ -120,5 +120,5 @@ def test_the_backtest_commands_run(tmp_path):
             printed += run.stdout
         lines = [line.rstrip() for line in printed.splitlines()]
         assert [line for line in expected.splitlines() if line not in lines] == []
-    assert (tmp_path / "alerts.ndjson").read_text().startswith('{"record_id":"p3","explanation":"rapid-large')
+    assert (tmp_path / "alerts.ndjson").read_text().startswith('{"record_id":"p3","id":"')
     assert (tmp_path / "scores.ndjson").read_text() == ""

@@ -23,6 +23,7 @@ PURE = (
     "pipeline/alerts.py",
     "pipeline/codec.py",
     "pipeline/deadletter.py",
+    "pipeline/explanation.py",
     "pipeline/packed.py",
     "pipeline/rows.py",
     "pipeline/shard.py",

@@ -14,7 +14,6 @@ from pipeline.backtest.engine import Engine, Happened
 from pipeline.backtest.lines import BadLine, Feed
 from pipeline.backtest.outcomes import Collected
 from pipeline.config.model import AppConfig
-from pipeline.explanation import explanation
 
 EXAMPLES: Final = 20
 """Bad records that are named one by one."""
@@ -137,10 +136,10 @@ def score_lines(happened: Happened) -> list[bytes]:
 
 
 def alert_line(alert: Alert, app: str) -> bytes:
-    """An alert as on the alerts topic, with the id of the record that fired it and all that made it fire.
+    """An alert as on the alerts topic, with the id of the record that fired it.
 
     It counts as detected when its record was appended: the clock is a virtual one.
     """
     value = encode_alert(alert, detected_ms=alert.appended_ms, app=app).value
-    told = orjson.dumps({"record_id": alert.source.id, "explanation": explanation(alert)})
+    told = orjson.dumps({"record_id": alert.source.id})
     return told[:-1] + b"," + value[1:] + b"\n"
