@@ -33,6 +33,8 @@ class Lane:
 
     def process(self, chunk: Chunk) -> Iterator[Output]:
         """Apply a chunk, whose append times are the clock."""
+        if not len(chunk):  # nothing to be seen up to its next offset
+            yield self.shard.process(chunk)
         for start, stop in self.stretches(chunk.timestamps_ms):
             yield from self.wait(int(chunk.timestamps_ms[start]))
             part = chunk if stop - start == len(chunk) else chunks.tail(chunks.head(chunk, stop), start)
@@ -46,10 +48,9 @@ class Lane:
         """
         clock = np.maximum.accumulate(now_ms)
         cuts = [] if self._idle_ms is None else (np.flatnonzero(np.diff(clock) >= self._idle_ms) + 1).tolist()
-        for start, stop in itertools.pairwise([0, *cuts, len(clock)]):
+        for start, stop in itertools.pairwise([0, *cuts, len(clock)] if len(clock) else []):
             yield start, stop
-            if stop > start:
-                self._fed_ms = max(int(clock[stop - 1]), self._fed_ms or 0)
+            self._fed_ms = max(int(clock[stop - 1]), self._fed_ms or 0)
 
     def wait(self, now_ms: int) -> Iterator[Output]:
         """Let the clock come to ``now_ms`` without a record."""
