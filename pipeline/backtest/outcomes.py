@@ -95,6 +95,6 @@ def _reader(stream: StreamSpec, card: str | None) -> Any:
     """Reads id, time and card of a payload that the shard has accepted."""
     names = {"id": stream.id, "time": stream.time, "card": card or stream.key}
     fields = [(name, Any, "") for name, of in names.items() if of is not None]
-    fields += [(name, Any, "") for name, of in names.items() if of is None]
-    rename = {name: of if of is not None else f"\0{name}" for name, of in names.items()}
-    return msgspec.json.Decoder(msgspec.defstruct("Known", fields, rename=rename)).decode
+    rename = {name: of for name, of in names.items() if of is not None}
+    missing = {name: "" for name, of in names.items() if of is None}
+    return msgspec.json.Decoder(msgspec.defstruct("Known", fields, rename=rename, namespace=missing, gc=False)).decode

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from load.ranking import DAY_MS
@@ -57,6 +58,9 @@ def _alerts_a_day(axis: Any, name: str, run: Run) -> None:
         counts = np.bincount(np.clip(day, 0, len(days) - 1), minlength=len(days))
         axis.bar(days.astype("datetime64[D]"), counts, bottom=below, label=rule, width=0.9)
         below += counts
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     if run.alerts:
         axis.legend(fontsize="small")
 

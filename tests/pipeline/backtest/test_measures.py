@@ -1,6 +1,7 @@
 """The measures against what turned out, on small cases that can be counted by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -43,10 +44,10 @@ def alert_on(name, time_ms, rule="r", key="k", version="v1"):
     )
 
 
-def collect(records, alerts, *, fraud, scores=(), campaigns=None, refused=(), delay_ms=7 * DAY_MS):
+def collect(records, alerts, *, fraud, scores=(), campaigns=None, refused=(), delay_ms=7 * DAY_MS, stream=STREAM):
     """Collected after one step: records as (who, time), ids p0, p1, ... in order."""
     truth = Truth(fraud=frozenset(fraud), campaigns=campaigns or {}, labels=len(records))
-    collected = Collected(truth, {"s": STREAM}, delay_ms=delay_ms)
+    collected = Collected(truth, {"s": stream}, delay_ms=delay_ms)
     values = [orjson.dumps({"id": f"p{i}", "who": who, "ts": ts}) for i, (who, ts) in enumerate(records)]
     times = np.array([ts for _, ts in records])
     chunk = Chunk(
@@ -137,3 +138,11 @@ def test_alerts_are_the_same_across_versions_of_a_rule():
     assert (found["gained"]["fraud"], found["lost"]["fraud"]) == (1, 0)
     assert [(each["record_id"], each["fraud"]) for each in found["gained"]["examples"]] == [("p4", True)]
     assert len(found["lost"]["examples"]) == 1
+
+
+def test_a_stream_without_key_or_id_is_measured():
+    """All its records are of one unknown card; without ids no record is a fraud."""
+    keyless = collect([("a", 0), ("b", 5)], [], fraud={"p0", "p1"}, stream=replace(STREAM, key=None))
+    assert measure(keyless, {}, days=1.0, top=1)["delay"]["episodes"] == 1
+    nameless = collect([("a", 0)], [], fraud={"p0"}, stream=replace(STREAM, id=None))
+    assert measure(nameless, {}, days=1.0, top=1)["truth"]["seen"] == 0
