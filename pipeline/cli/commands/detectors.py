@@ -44,4 +44,5 @@ def detectors(form: OutputFormat = None) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    return isinstance(value, int | float | str)
+    """Whether a default says something on a line of settings."""
+    return isinstance(value, int | float)
