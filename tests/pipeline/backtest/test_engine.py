@@ -1,10 +1,16 @@
 """Records through the shards in order: what is known at a record is what stands before it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pipeline.backtest.engine import Engine
+from pipeline.backtest.lines import Lines
+from pipeline.config import load_config
 from tests.pipeline.backtest.recordings import T0, backtest, config_of, lines_of, recording
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.toml"))
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +88,14 @@ def test_a_quiet_partition_follows_the_clock(config):
     _, followed, _ = backtest(replace(config, streams=streams), lines_of([*records, sample]))
     assert "spend" not in {alert.rule for alert in quiet}
     assert [alert.values["value"] for alert in followed if alert.rule == "spend"] == [10**6]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_each_example_runs(path):
+    """Every shard of every shipped configuration can be made, and refuses what is no record of its stream."""
+    config = load_config(path, {})
+    lines = lines_of({"type": name} for name in config.streams)
+    bad = []
+    (feeds,) = Lines(dict(config.streams), bad.append).steps(lines)
+    refused = Engine(config).step(feeds).refused
+    assert (bad, [each.order for each in refused]) == ([], list(range(1, len(lines) + 1)))
