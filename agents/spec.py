@@ -49,6 +49,7 @@ class StreamSpec:
         idle_advance_ms: If set, after so long without records the worker lets event time follow the wall clock.
         retention_ms: Age beyond which the log may drop records of the topic, its dead letters and late records.
         retention_bytes: Size of a partition of the topic beyond which the log may drop its oldest records.
+        types: Values of the field ``type`` by which its records are told apart in a file that mixes streams.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StreamSpec:
     idle_advance_ms: int | None = None
     retention_ms: int = 604_800_000
     retention_bytes: int | None = None
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.packed import Packed, unpack
 from pipeline.plan import SourcePlan
-from pipeline.shard_output import Repartitioner, closed_windows
+from pipeline.shard_output import OnScores, Repartitioner, closed_windows
 from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
@@ -31,10 +31,12 @@ class Shard:
     Args:
         plan: What to do for the topic.
         partition: Which partition of it.
+        on_scores: Told the score of each record, by whoever scores records; ``None`` for nobody.
     """
 
-    def __init__(self, plan: SourcePlan, partition: int) -> None:
+    def __init__(self, plan: SourcePlan, partition: int, *, on_scores: OnScores | None = None) -> None:
         self.plan = plan
+        self._on_scores = on_scores
         self.source = TopicPartition(plan.topic, partition)
         self.position = 0
         self.notices: list[str] = []
@@ -183,12 +185,12 @@ class Shard:
         self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None
-        _, alerts = agent.take(list(names), batch.time_ms, np.asarray(values, np.float64), refs, calibration=learning)
-        index = (
-            {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))}
-            if alerts
-            else {}
-        )
+        measured = np.asarray(values, np.float64)
+        scores, alerts = agent.take(list(names), batch.time_ms, measured, refs, calibration=learning)
+        if self._on_scores is not None:
+            self._on_scores(name, batch, scores)
+        places = enumerate(zip(batch.partition, batch.offsets, strict=True)) if alerts else ()
+        index = {(int(partition), int(offset)): at for at, (partition, offset) in places}
         return [(index[alert.source.partition, alert.source.offset], alert) for alert in alerts]
 
     def _close(self, head_ms: Int64, positions: Int64, output: Output) -> None:
@@ -237,14 +239,8 @@ class Shard:
             slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
         self._fed.clear()
         self.counts["evicted"], self.counts["expired"] = self._dropped()
-        meta = Meta(
-            self.position,
-            self._clock.head_ms,
-            self._clock.closed_ms,
-            self._clock.origins,
-            self._definitions(),
-            dict(self.counts),
-        )
+        now = self._clock
+        meta = Meta(self.position, now.head_ms, now.closed_ms, now.origins, self._definitions(), dict(self.counts))
         slabs[META] = self._progress.full(meta)
         return slabs
 

@@ -1,6 +1,6 @@
 """What a shard sends on besides alerts: closed windows, rows for tables by another key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,13 @@ from pipeline.plan import Repartition, closed_topic
 from tables.arrivals import Closed
 from tables.slices import Column
 from tables.spec import TableSpec
+from tables.text import hash_text
 
 _HOLE = "\0"  # in no name
 _POSITIVE = np.int64((1 << 63) - 1)
+
+OnScores = Callable[[str, Batch, NDArray[np.float64]], None]
+"""Told who scored, which records, and the score of each, shape ``(n,)``, NaN for none."""
 
 
 def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
@@ -72,6 +76,12 @@ class Repartitioner:
         for number in np.flatnonzero(np.bincount(partition)).tolist():
             payload = pack(rows, stream_ms=own_ms, late=on_time, rows=np.flatnonzero(partition == number))
             yield Outgoing(target.topic, number, Records(values=[payload]))
+
+
+def partition_of(key: str | int, partitions: int) -> int:
+    """The partition of an internal topic in which the rows of a key stand, as ``Repartitioner`` sends them."""
+    hashed = hash_text(key) if isinstance(key, str) else key
+    return int((hashed & int(_POSITIVE)) % partitions)
 
 
 def _as_json(column: NDArray[Any]) -> list[bytes]:

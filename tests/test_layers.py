@@ -23,6 +23,7 @@ PURE = (
     "pipeline/alerts.py",
     "pipeline/codec/",
     "pipeline/deadletter.py",
+    "pipeline/explanation.py",
     "pipeline/packed.py",
     "pipeline/shard.py",
     "pipeline/shard_output.py",

@@ -49,7 +49,7 @@ class Decoder:
         ConfigError: If ``needed`` or ``bounded`` names an undeclared field, the time field is no required ``int``, or a
             field's name holds a quote, a backslash or a control character.
 
-    Cost: about 0.6 us a record of 176 bytes with five of nine fields needed; a refused one about 3 us.
+    Cost: about 0.2 us a record of 176 bytes where it is compiled, else 0.6; a refused one about 3 us.
 
     >>> fields = {"ts": Field(name="ts", type="int"), "amount": Field(name="amount", type="int")}
     >>> stream = StreamSpec(name="s", topic="t", partitions=1, key=None, time="ts", id=None, fields=fields)
