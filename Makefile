@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-local bench-kafka bake-off gate profile crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,18 @@ bench: setup  ## side by side with Flink, Kafka Streams and more on a real Kafka
 
 bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
+
+bench-latency: setup  ## from append to alert at 20,000 payments a second, beside Flink and Kafka Streams: a page
+	@$(BIN)/python -m tests.bench.peers.latency $(ARGS)
+
+bench-recovery: setup  ## how a worker that was killed catches up with a backlog of 10,000,000 records on a real Kafka
+	@$(BIN)/python -m tests.bench.recovery $(ARGS)
+
+bench-scale: setup  ## two workers on two cores against one, on the local log
+	@$(BIN)/python -m tests.bench.scale $(ARGS)
+
+bench-growth: setup  ## how cost grows with keys, tables, panes, measures, partitions, record size and skew: a page
+	@$(BIN)/python -m tests.bench.growth $(ARGS)
 
 bench-local: setup  ## decode, shard and end to end on the local log, where no Kafka is at hand; ARGS=--quick for one JSON line
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -5,6 +5,7 @@ import importlib.metadata
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def interpreter(job: str) -> Path:
     python = home / "bin" / "python"
 
     def build() -> None:
-        _run([_found("python3.11"), "-m", "venv", str(home)])
+        _run([sys.executable, "-m", "venv", str(home)])
         _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "-r", str(lock)])
 
     _once(home, build)

@@ -38,9 +38,9 @@ counts in full there.
 
 *Exact / missing / extra* compares the alerts that a subscriber of committed records reads with those of brute force:
 account, window, count, and sum to the cent; of several runs the worst is shown. A run ends when nothing was appended to
-the alerts for six seconds. Engines take turns: a run of each, then the next run of each. Shown is the median, with the
-least and the most beside it. The engine has one core for itself (`taskset`), broker and measurement have the other.
-*Memory* is the peak of the process.
+the alerts for six seconds, or for thirty while some are missing. Engines take turns: a run of each, then the next run
+of each. Shown is the median, with the least and the most beside it. The engine has one core for itself (`taskset`),
+broker and measurement have the other. *Memory* is the peak of the process.
 
 An engine that would take minutes is given the first part of the same payments, as many as its row says.
 """

@@ -25,12 +25,9 @@ def write_plot(comparison: Comparison, folder: Path) -> Path:
         rates = [run.verdict.per_s for run in found.runs]
         axes.plot(rates, [row] * len(rates), ".", color=_WARM, markersize=4)
         axes.plot(found.warm_per_s, row, "|", color=_WARM, markersize=18)
-        furthest = max(found.warm_per_s, *rates)
-        axes.annotate(f"{found.per_s:,.0f}", (furthest, row), xytext=(8, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(shown)), [ENGINES[name].title for name, _ in shown])
+    axes.set_yticks(range(len(shown)), [f"{ENGINES[name].title}\n{found.per_s:,.0f}" for name, found in shown])
     axes.set_xlabel("records/s on one core: median of the runs (bar), each run (dot), last quarter (line)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.margins(x=0.14)
     axes.set_xlim(left=0)
     axes.spines[["top", "right"]].set_visible(False)
     folder.mkdir(parents=True, exist_ok=True)

@@ -32,10 +32,11 @@ class Alert(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the payment stands that raises an alert."""
+    """Where the payment stands that raises an alert, and what time its producer gave it, Unix ms."""
 
     partition: int
     offset: int
+    stamped_ms: int
 
 
 def recent_start_ms(count: int) -> int:

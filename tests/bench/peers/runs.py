@@ -21,8 +21,9 @@ from tests.crash.fleet import Child, Fleet
 
 _LOOK_S = 0.25
 _BEGIN_S = 180.0
-_QUIET_S = 6.0
-"""So long without an alert and without a commit of one means that all is done: each engine commits every second."""
+_QUIET_S, _STILL_S = 6.0, 30.0
+"""So long without an alert and without a commit of one means that all is done: each engine commits every second. While
+there are fewer alerts than there must be, the longer one: the engine may just be held up."""
 _END_S = 30.0
 
 
@@ -80,7 +81,8 @@ class Ground:
 
     def fill(self, counts: Sequence[int]) -> dict[int, Input]:
         """A topic for each count: of the same payments, the first ones."""
-        payments, inputs = Payments.make(max(counts), recent_start_ms(max(counts))), {}
+        most, inputs = max(counts, default=0), {}
+        payments = Payments.make(most, recent_start_ms(most))
         for count in sorted(set(counts)):
             topic = f"payments-{count}"
             self.topics.fill(topic, payments.first(count))
@@ -99,6 +101,10 @@ class Ground:
         """Start a process on the engine's core."""
         return self._fleet.start(job.app, ["taskset", "-c", str(self.core), *command])
 
+    def python(self, name: str, module: str, *arguments: object) -> Child:
+        """Start a module of the measurement, on the broker's core."""
+        return self._fleet.python(name, module, *map(str, arguments))
+
     def run(self, name: str, engine: Engine, given: Input) -> Run:
         """Let an engine process all payments.
 
@@ -109,10 +115,10 @@ class Ground:
         self.topics.create_alerts(job.alerts)
         child = self.start(job, engine.command(job))
         try:
-            self._until_quiet(child, job.alerts)
+            self._until_done(child, job, engine, len(given.expected))
             peak = peak_bytes(child)
         finally:
-            _end(child)
+            end(child)
         try:
             verdict = judge(self.topics.alerts(job.alerts, engine.parse), given.expected)
         except ValueError as error:
@@ -120,20 +126,24 @@ class Ground:
         shutil.rmtree(job.folder)
         return Run(verdict=verdict, peak_bytes=peak)
 
-    def _until_quiet(self, child: Child, alerts: str) -> None:
-        end, changed_at, began = 0, 0.0, time.monotonic()
-        while not changed_at or time.monotonic() - changed_at < _QUIET_S:
+    def _until_done(self, child: Child, job: Job, engine: Engine, expected: int) -> None:
+        end, changed_at, began, is_counted = 0, 0.0, time.monotonic(), False
+        while not changed_at or time.monotonic() - changed_at < _STILL_S:
             if child.code is not None:
                 raise RunError(f"{child.name} ended with code {child.code}:\n{child.last_words()}")
             if not changed_at and time.monotonic() - began > _BEGIN_S:
                 raise RunError(f"{child.name} raised no alert within {_BEGIN_S:.0f} s:\n{child.last_words()}")
-            now = self.topics.end(alerts)
+            now = self.topics.end(job.alerts)
             if now != end:
-                end, changed_at = now, time.monotonic()
+                end, changed_at, is_counted = now, time.monotonic(), False
+            elif changed_at and not is_counted and time.monotonic() - changed_at > _QUIET_S:
+                if len(self.topics.alerts(job.alerts, engine.parse)) >= expected:
+                    return
+                is_counted = True
             time.sleep(_LOOK_S)  # another process works: there is no event to wait for
 
 
-def _end(child: Child) -> None:
+def end(child: Child) -> None:
     """By SIGTERM; by SIGKILL if that does not do."""
     child.send(signal.SIGTERM)
     deadline = time.monotonic() + _END_S
@@ -144,7 +154,7 @@ def _end(child: Child) -> None:
 
 
 @contextmanager
-def ground(counts: Sequence[int]) -> Iterator[tuple[Ground, dict[int, Input]]]:
+def ground(counts: Sequence[int] = ()) -> Iterator[tuple[Ground, dict[int, Input]]]:
     """A broker of its own that holds so many payments, with a core of its own from then on.
 
     Raises:

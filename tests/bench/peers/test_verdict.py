@@ -12,14 +12,14 @@ MINUTE_MS = 60_000
 def records(*payments):
     """Records of one partition, from account, event time and amount."""
     for offset, (account, ts, cents) in enumerate(payments):
-        yield Place(0, offset), orjson.dumps({"account": account, "ts": ts, "amount_cents": cents})
+        yield Place(0, offset, 0), orjson.dumps({"account": account, "ts": ts, "amount_cents": cents})
 
 
 def test_the_twentieth_payment_of_a_window_raises_the_alert():
     """Neither the nineteenth nor one of the next window counts; the sum is that of the twenty, the place the last's."""
     early, next_window, last = (("a", 10, 1),) * 19, ("a", MINUTE_MS, 5), ("a", MINUTE_MS - 1, 7)
     found = brute_force(records(*early, next_window, last, *early))
-    assert found == {Alert("a", 0, 20, 26): Place(0, 20)}
+    assert found == {Alert("a", 0, 20, 26): Place(0, 20, 0)}
 
 
 def test_accounts_are_kept_apart():
@@ -37,7 +37,7 @@ def test_records_are_what_the_job_reads():
         assert 170 <= len(value) <= 182
 
 
-EXPECTED = {Alert(f"a{at}", 0, 20, 100): Place(at % 2, 100 * at) for at in range(5)}
+EXPECTED = {Alert(f"a{at}", 0, 20, 100): Place(at % 2, 100 * at, 0) for at in range(5)}
 
 
 def run(alerts, *, every_ms=100):

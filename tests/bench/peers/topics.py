@@ -56,7 +56,7 @@ class Topics:
         Raises:
             RuntimeError: If it does not hold all of them then.
         """
-        self._create(topic, {"retention.ms": "-1"})
+        self.create_payments(topic)
         self._send(topic, payments.records())
         held = self.end(topic)
         if held != len(payments):
@@ -85,6 +85,10 @@ class Topics:
             if at % _SERVED_EVERY == 0:
                 client.poll(0)
         client.flush(_FLUSH_S)
+
+    def create_payments(self, topic: str) -> None:
+        """Make a topic for payments."""
+        self._create(topic, {"retention.ms": "-1"})
 
     def create_alerts(self, topic: str) -> None:
         """Make a topic for alerts, which the broker stamps with the time when it appends them."""
@@ -124,7 +128,19 @@ class Topics:
 
     def payments(self, topic: str) -> Iterator[tuple[Place, bytes]]:
         """What a topic holds, each partition in order."""
-        return ((Place(each.partition(), each.offset()), each.value()) for each in self._committed(topic))
+        for each in self._committed(topic):
+            yield Place(each.partition(), each.offset(), each.timestamp()[1]), each.value()
+
+    def watch(self, topic: str, parse: Callable[[bytes], Alert], *, is_over: Callable[[], bool]) -> dict[Alert, float]:
+        """Alerts as a subscriber of committed records has them, and when it had each first, Unix ms."""
+        seen: dict[Alert, float] = {}
+        self._reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
+        while not is_over():
+            message = self._reader.poll(_LOOK_S)
+            if message is not None and message.error() is None:
+                seen.setdefault(parse(message.value()), time.time() * 1_000)
+        self._reader.unassign()
+        return seen
 
     def _committed(self, topic: str) -> Iterator[Message]:
         ended: set[int] = set()
