@@ -1,7 +1,7 @@
 """The keyed agent: all tables of a stream with one key, and the rules over them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -200,21 +200,31 @@ class KeyedAgent:
             if not len(records):
                 continue
             stamps = trailing.window_start_ms if rule.open_windows else batch.time_ms[part]
-            for record in rule.fire(self.group, records, stretch.slots, stamps):
-                at = stretch.start + record
-                firing = _Firing(
-                    batch=batch,
-                    at=at,
-                    record=record,
-                    slot=int(stretch.slots[record]),
-                    window_start_ms=int(trailing.window_start_ms[record]),
-                    measures={name: column[record].item() for name, column in trailing.columns.items()},
-                    scores={
-                        name: score[0].item()
-                        for name, score in rule.condition.scores(_only(record, fields | trailing.columns)).items()
-                    },
-                )
-                found.alerts.append((at, self._alert(rule, firing)))
+            fired = rule.fire(self.group, records, stretch.slots, stamps)
+            if len(fired):
+                found.alerts += self._alerts(rule, batch, stretch, fired, fields)
+
+    def _alerts(
+        self, rule: Rule, batch: Batch, stretch: Stretch, fired: Int64, fields: Values
+    ) -> Iterator[tuple[int, Alert]]:
+        """The alerts of a rule, ``fired`` counting in the stretch; what they show is looked up for all at once."""
+        trailing = stretch.trailing[rule.table.name]
+        measures = {name: column[fired].tolist() for name, column in trailing.columns.items()}
+        shown = {name: column[fired] for name, column in (fields | trailing.columns).items()}
+        scores = {name: score.tolist() for name, score in rule.condition.scores(shown).items()}
+        slots, starts_ms = stretch.slots[fired].tolist(), trailing.window_start_ms[fired].tolist()
+        for number, record in enumerate(fired.tolist()):
+            at = stretch.start + record
+            firing = _Firing(
+                batch=batch,
+                at=at,
+                record=record,
+                slot=slots[number],
+                window_start_ms=starts_ms[number],
+                measures={name: column[number] for name, column in measures.items()},
+                scores={name: column[number] for name, column in scores.items()},
+            )
+            yield at, self._alert(rule, firing)
 
     def _alert(self, rule: Rule, firing: _Firing) -> Alert:
         index, window, batch, at = self.group.index, rule.table.window, firing.batch, firing.at
@@ -253,11 +263,6 @@ def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
         column = firing.batch.columns[name]
         evidence[name] = column[firing.at].item() if isinstance(column, np.ndarray) else column[firing.at]
     return evidence
-
-
-def _only(record: int, values: Values) -> Values:
-    """Columns of one record."""
-    return {name: column[record : record + 1] for name, column in values.items()}
 
 
 def _traceparent(batch: Batch, at: int) -> str | None:

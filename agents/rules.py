@@ -41,8 +41,8 @@ class Rule:
         """Records for which the condition is true, ascending; late ones can't be."""
         return np.asarray((self.condition.evaluate(values) & live).nonzero()[0])
 
-    def fire(self, group: TableGroup, records: Int64, slots: Int64, stamps_ms: Int64) -> Iterable[int]:
-        """Which candidates raise an alert, and note it.
+    def fire(self, group: TableGroup, records: Int64, slots: Int64, stamps_ms: Int64) -> Int64:
+        """Which candidates raise an alert, ascending; that they did is noted.
 
         Args:
             group: Keeps when each key fired last.
@@ -50,16 +50,19 @@ class Rule:
             slots: Slot of each record of the batch.
             stamps_ms: For each record of the batch its window's start (once a window) or its event time (cool-down).
         """
-        marks = self.marks
+        marks, fired = self.marks, []
         while len(records):
             records = records[self._may_fire(group, marks, slots[records], stamps_ms[records])]
             _, first = np.unique(slots[records], return_index=True)
-            first.sort()
-            for record in records[first].tolist():
-                stamp = int(stamps_ms[record])
-                group.set_mark(marks[self._row(stamp)], int(slots[record]), stamp)
-                yield record
+            chosen = records[first]
+            fired.append(chosen)
+            stamps = stamps_ms[chosen]
+            rows = self._rows(stamps)
+            for row in np.unique(rows).tolist():
+                of_row = rows == row
+                group.set_marks(marks[row], slots[chosen[of_row]], stamps[of_row])
             records = np.delete(records, first)
+        return np.sort(np.concatenate(fired)) if fired else records
 
     def _may_fire(self, group: TableGroup, marks: list[str], slots: Int64, stamps_ms: Int64) -> NDArray[np.bool_]:
         if not self.open_windows:
@@ -69,13 +72,14 @@ class Rule:
             last = group.mark(marks[0])[slots]
             ready: NDArray[np.bool_] = (last == NEVER) | (stamps_ms >= np.maximum(last, 0) + cooldown_ms)
             return ready
-        rows = stamps_ms // self.table.window.size_ms % self.open_windows
+        rows = self._rows(stamps_ms)
         last = np.stack([group.mark(mark) for mark in marks])[rows, slots]
         other: NDArray[np.bool_] = last != stamps_ms
         return other
 
-    def _row(self, stamp_ms: int) -> int:
-        return stamp_ms // self.table.window.size_ms % self.open_windows if self.open_windows else 0
+    def _rows(self, stamps_ms: Int64) -> Int64:
+        """Which of the marks each stamp stands in."""
+        return stamps_ms // self.table.window.size_ms % max(self.open_windows, 1)
 
 
 def with_hidden(

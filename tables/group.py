@@ -124,13 +124,8 @@ class TableGroup:
         """The whole number kept under ``name`` for each slot, shape ``(capacity,)``; ``NEVER`` until set."""
         return self._marks[name]
 
-    def set_mark(self, name: str, slot: int, value: int) -> None:
-        """Keep ``value`` under ``name`` for the key at ``slot``."""
-        self._marks[name][slot] = value
-        self._marked[name].mark(0, np.array([slot]))
-
     def set_marks(self, name: str, slots: Int64, values: Int64) -> None:
-        """The same for many keys at once, both of shape ``(k,)``."""
+        """Keep ``values`` under ``name`` for the keys at ``slots``, both of shape ``(k,)``."""
         self._marks[name][slots] = values
         self._marked[name].mark(0, slots)
 

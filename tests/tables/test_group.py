@@ -83,7 +83,7 @@ def test_marks_go_with_their_key():
     table = TableSpec(name="t", stream="s", by="key", window=SLIDING, measures=(COUNT,), ttl_ms=1600, max_keys=1)
     group = TableGroup("key", [table], trailing={}, marks=["fired"])
     feed(group, ["a"], [0])
-    group.set_mark("fired", 0, 77)
+    group.set_marks("fired", np.array([0]), np.array([77]))
     unset = group.mark("fired")[1]
     feed(group, ["b"], [1])
     assert group.index.slot("b") == 0
