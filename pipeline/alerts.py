@@ -96,7 +96,7 @@ def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
     """
     message: dict[str, Any] = {name: getattr(alert, name) for name in _OWN}
     message |= {"detected_ms": detected_ms, "why": explain(alert), "explanation": explanation(alert)}
-    value = orjson.dumps(message, default=RecordRef._asdict, option=orjson.OPT_SERIALIZE_NUMPY)
+    value = orjson.dumps(message, default=_position, option=orjson.OPT_SERIALIZE_NUMPY)
     return EncodedAlert(alert.key.encode(), value, _headers(alert, app))
 
 
@@ -172,6 +172,10 @@ def _message(value: bytes | None) -> AlertMessage:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         message = f"alert can't be read: {error}; expected docs/schemas/alert.schema.json, is it the right topic?"
         raise StateError(message) from error
+
+
+def _position(ref: RecordRef) -> dict[str, Any]:
+    return {"topic": ref.topic, "partition": ref.partition, "offset": ref.offset, "id": ref.id}
 
 
 def _ref(position: Position) -> RecordRef:
