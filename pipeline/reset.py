@@ -17,7 +17,7 @@ from agents.events import Outgoing, Records, TopicPartition
 from pipeline.config import AppConfig
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.log import Committed, Fence, Log, TopicSpec
-from pipeline.plan import closed_topic, plans, state_topic, topic_specs
+from pipeline.plan import closed_topic, incident_specs, plans, state_topic, topic_specs
 from pipeline.shard_state import slabs_at
 
 START, END = "start", "end"
@@ -90,7 +90,9 @@ def own_topics(config: AppConfig, *, alerts: bool = False) -> list[str]:
         found += [
             closed_topic(config.name, name) for name, table in plan.tables.items() if table.window.kind == "tumbling"
         ]
-    return found + ([config.alerts_topic] if alerts else [])
+    if alerts:  # what was made of the alerts goes with them
+        found += [config.alerts_topic, *(spec.name for spec in incident_specs(config.name) if config.incidents)]
+    return found
 
 
 async def reset(log: Log, config: AppConfig, planned: Reset) -> None:

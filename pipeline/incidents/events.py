@@ -3,12 +3,12 @@
 All of them stand in one partition, so that everybody who reads it sees the same order.
 """
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 
 from agents.spec import Severity
-from pipeline.alerts import AlertMessage, Scalar
+from pipeline.alerts import DetectedAlert, Scalar
 from pipeline.errors import StateError
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
@@ -77,10 +77,12 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
 
 
-def raised(message: AlertMessage) -> Raised:
+def raised(read: DetectedAlert) -> Raised:
     """An alert as incidents take it."""
-    own = {name: getattr(message, name) for name in Raised.__struct_fields__ if name != "partition"}
-    return Raised(**own, partition=message.source.partition)
+    own = {name: getattr(read.alert, name) for name in ("id", "rule", "key", "stream", "table", "values")}
+    severity = cast("Severity", read.alert.severity)
+    partition = read.alert.source.partition
+    return Raised(**own, severity=severity, why=read.why, partition=partition, detected_ms=read.detected_ms)
 
 
 def encode_event(event: Event) -> bytes:

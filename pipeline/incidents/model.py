@@ -87,7 +87,13 @@ class Clock(msgspec.Struct, frozen=True, tag_field="kind", tag="clock"):
     now_ms: int
 
 
-Record = Incident | Snoozed | Storm | Seen | Clock
+class Position(msgspec.Struct, frozen=True, tag_field="kind", tag="position"):
+    """Up to where (exclusive) the topic of commands has been taken in."""
+
+    offset: int
+
+
+Record = Incident | Snoozed | Storm | Seen | Clock | Position
 
 
 class StormReport(msgspec.Struct, frozen=True, kw_only=True):
