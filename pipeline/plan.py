@@ -180,6 +180,11 @@ def notices_topic(app: str) -> str:
     return f"{app}-alert-notices"
 
 
+def delivery_dead_letters(app: str) -> str:
+    """Where messages go that a destination did not take."""
+    return f"{app}-delivery.dead-letter"
+
+
 def incident_specs(app: str) -> list[TopicSpec]:
     """The topics of incidents; one partition each, for their state is one."""
     commands = commands_topic(app)
@@ -213,4 +218,6 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
     add(config.alerts_topic, max((stream.partitions for stream in config.streams.values()), default=1))
     if config.incidents is not None:
         specs |= {spec.name: spec for spec in incident_specs(config.name)}
+    if config.deliver is not None:
+        add(delivery_dead_letters(config.name), 1)
     return list(specs.values())

@@ -9,6 +9,7 @@ from pipeline.cli.commands import load, tables, topics
 from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
+from pipeline.cli.commands.deliver import deliver
 from pipeline.cli.commands.demo import demo
 from pipeline.cli.commands.detectors import detectors
 from pipeline.cli.commands.lag import lag
@@ -46,7 +47,7 @@ def common(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (demo, worker, web),
+    "Run": (demo, worker, deliver, web),
     "Look": (alerts, lag),
     "Records": (produce, consume),
     "Configuration": (check, detectors, reset, version),

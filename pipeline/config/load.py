@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agents.expression import closest, listed
+from pipeline.config.deliver import read_deliver
 from pipeline.config.detectors import read_detectors
 from pipeline.config.document import Document
 from pipeline.config.environment import Environment
@@ -28,6 +29,7 @@ _SECTIONS: Final = {
     "rules": True,
     "detectors": True,
     "incidents": False,
+    "deliver": False,
 }
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
@@ -110,6 +112,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         rules=rules,
         detectors=read_detectors(report, values, streams, tables),
         incidents=read_incidents(report, values, streams, tables, rules),
+        deliver=read_deliver(report, values),
         health=app.flag("health", default=True),
         web_host=web.text("host", "127.0.0.1"),
         web_port=web.whole("port", 8_080, 0, 65_535),
