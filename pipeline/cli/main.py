@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands import load, tables, topics
+from pipeline.cli.commands import incidents, load, tables, topics
 from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
@@ -55,6 +55,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(incidents.app, name="incidents", rich_help_panel="Look")
 app.add_typer(tables.app, name="tables", rich_help_panel="Look")
 app.add_typer(topics.app, name="topics", rich_help_panel="Look")
 app.add_typer(load.app, name="load", rich_help_panel="Records")

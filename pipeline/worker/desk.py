@@ -51,6 +51,7 @@ class Desk:
         app: Name of the application.
         settings: How alerts become incidents.
         fence: The right to the topic of commands, if this worker has it now.
+        on_lost: Told that the right was refused, so that it is looked at anew who has it.
         now_ms: Wall clock, Unix ms: a record that says to come from the future counts as of now.
     """
 
@@ -62,6 +63,7 @@ class Desk:
         *,
         fence: Callable[[], Fence | None],
         now_ms: Callable[[], int],
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = TopicPartition(commands_topic(app), 0)
         self._log = log
@@ -69,6 +71,7 @@ class Desk:
         self._settings = settings
         self._fence = fence
         self._now_ms = now_ms
+        self._on_lost = on_lost
         self._held: _Held | None = None
         self._is_stopped = False
         self._turn = asyncio.Lock()
@@ -99,7 +102,9 @@ class Desk:
         """Do a step. After a failure its outcome is unknown, so that the state has to be read again."""
         try:
             await work
-        except (FencedError, LogUnavailableError):  # a rebalance is under way, or the log away
+        except (FencedError, LogUnavailableError) as error:  # a rebalance is under way, or the log away
+            if isinstance(error, FencedError):
+                self._on_lost()
             await self._drop()
             await asyncio.sleep(_AWAY_S)
         except StateError as error:

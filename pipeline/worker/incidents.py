@@ -32,7 +32,14 @@ def add_incidents(
         What is to be done each second: see whether something ends by itself.
     """
     inbox = commands_topic(config.name)
-    desk = Desk(app.log_, config.name, settings, fence=lambda: app.fences.get(desk.source), now_ms=now_ms)
+    desk = Desk(
+        app.log_,
+        config.name,
+        settings,
+        fence=lambda: app.fences.get(desk.source),
+        now_ms=now_ms,
+        on_lost=app.membership.wake_up,
+    )
 
     async def forward_alerts(stream: Any) -> None:
         async for event in stream.events():
