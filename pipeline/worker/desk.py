@@ -18,7 +18,7 @@ from typing import Final
 from agents.events import Chunk, Outgoing, Records, TopicPartition
 from pipeline.codec import Reason, Reject
 from pipeline.deadletter import dead_letters
-from pipeline.errors import FencedError, LogUnavailableError, StateError
+from pipeline.errors import FencedError, LogUnavailableError, OffsetOutOfRangeError, StateError
 from pipeline.incidents import IncidentSettings, Notice, Record, State, restore, step
 from pipeline.incidents.events import Event, decode_event
 from pipeline.incidents.model import Position
@@ -102,7 +102,7 @@ class Desk:
         """Do a step. After a failure its outcome is unknown, so that the state has to be read again."""
         try:
             await work
-        except (FencedError, LogUnavailableError) as error:  # a rebalance is under way, or the log away
+        except (FencedError, LogUnavailableError, OffsetOutOfRangeError) as error:  # rebalance, outage, retention
             if isinstance(error, FencedError):
                 self._on_lost()
             await self._drop()

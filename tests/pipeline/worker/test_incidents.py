@@ -17,6 +17,7 @@ from pipeline.log.opening import open_log
 from pipeline.plan import commands_topic, incidents_topic, notices_topic
 from pipeline.worker import build_app, serve
 from pipeline.worker.desk import Desk
+from pipeline.worker.incidents import Forwarding
 from pipeline.worker.restore import read_slabs
 from tests.pipeline.worker.tally import APP, TallyShard, append, config, eventually, read, run_until_idle, running
 
@@ -256,3 +257,31 @@ def test_the_agent_of_the_docs_runs_beside_incidents(with_log):
 
 def blocks(kind, text):
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_an_alert_that_is_gone_is_passed_over(with_log):
+    """An alert beyond what the log holds, as after retention, stops nothing."""
+
+    async def work(log):
+        await raise_alerts(log, [alert(1)])
+        forwarding = Forwarding(log, "alerts", commands_topic(APP))
+        await asyncio.wait_for(forwarding.take_in(0, 1_000_000), 10)
+        await run_until_idle(log, WITH)
+        assert [each.count for each in (await stored(log))[0].incidents.values()] == [1]
+
+    with_log(work)
+
+
+def test_a_flood_is_forwarded_and_taken_in_by_chunks(with_log):
+    """A thousand alerts are far fewer commits, and none is missed."""
+
+    async def work(log):
+        await raise_alerts(log, [alert(n, key=f"k{n % 9}") for n in range(1_000)])
+        await run_until_idle(log, WITH)
+        state, notices = await stored(log)
+        assert sum(each.count for each in state.incidents.values()) == 1_000
+        assert (state, notices) == await expected(log)
+        written = (await log.partitions(incidents_topic(APP)))[0].end
+        assert written < 1_000 + 9 * 100  # one for each id, and for each commit one for each incident
+
+    with_log(work)
