@@ -105,6 +105,10 @@ async def reset(log: Log, config: AppConfig, planned: Reset) -> None:
         for partition in range(plan.partitions):
             await _fence(log, config.name, TopicPartition(topic, partition))
     await log.delete_group(config.name)
+    if config.alerts_topic in planned.deleted:  # else they would pass over as many new alerts as there were old ones
+        for group in await log.groups():
+            if group.startswith(f"{config.name}-deliver-"):
+                await log.delete_group(group)
     for name in planned.deleted:
         await log.delete_topic(name)
     for spec in planned.made:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
@@ -137,10 +137,10 @@ class Mailbox:
         return self.answer
 
 
-def mailed(box, given, **changes):
+def mailed(box, given, options=None, **changes):
     async def work():
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(box, loop=loop, hostname="mx"), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: SMTP(box, loop=loop, hostname="mx", **options or {}), "127.0.0.1", 0)
         settings = {
             "host": "127.0.0.1",
             "port": server.sockets[0].getsockname()[1],
@@ -178,6 +178,33 @@ def test_a_key_can_not_add_headers():
     head = box.mails[0].content.decode().split("\r\n\r\n")[0]
     assert "Bcc" not in [line.partition(":")[0] for line in head.splitlines()]
     assert "Subject: [high] often x Bcc: all@example.com" in head
+
+
+def test_a_server_that_does_not_encrypt_gets_nothing_if_it_should():
+    """There is no falling back to plain text, and no password is sent."""
+    box = Mailbox()
+    with pytest.raises(DeliveryError, match="STARTTLS"):
+        mailed(box, message(), security="starttls", username="shop", password="secret")
+    assert box.mails == []
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the server is of this process
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_it_logs_in(password):
+    """The right password opens the door, a wrong one is a refusal."""
+    box = Mailbox()
+
+    def authenticate(server, session, envelope, mechanism, data):
+        return AuthResult(success=(data.login, data.password) == (b"shop", b"right"), handled=False)
+
+    options = {"authenticator": authenticate, "auth_required": True, "auth_require_tls": False}
+    if password == "right":
+        mailed(box, message(), options, username="shop", password=password)
+        assert len(box.mails) == 1
+    else:
+        with pytest.raises(RefusedError, match="535"):
+            mailed(box, message(), options, username="shop", password=password)
+        assert box.mails == []
 
 
 @pytest.mark.parametrize(("answer", "error"), [("451 later", DeliveryError), ("550 never", RefusedError)])
