@@ -40,7 +40,7 @@ def read_incidents(
     return IncidentSettings(
         group_by=group_by,
         **{key: length for key, length in lengths.items() if length is not None},
-        storm_limit=section.whole("storm", _DEFAULT.storm_limit, 2, 10_000),
+        storm_limit=section.whole("storm", _DEFAULT.storm_limit, 2, 1_000),
         maintenance=_maintenance(section),
         rests_ms={rule.name: _rest_ms(rule, tables) for rule in rules.values()},
     )

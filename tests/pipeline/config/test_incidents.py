@@ -123,7 +123,7 @@ until = 2026-02-01T00:00:00+01:00
         ("group_by = []", "group_by must be a list of names"),
         ("group_by = [1]", "group_by must be a list of names"),
         ('hold = "soon"', "'soon' is no duration"),
-        ("storm = 1", "storm is 1; allowed is 2 to 10000"),
+        ("storm = 1", "storm is 1; allowed is 2 to 1000"),
         ('max_age = "8d"', "max_age must not be longer than remember"),
         ("maintenance = 1", "maintenance must hold tables"),
         ('maintenance.a = { daily = "9:00-10:00" }', "daily must be two times of day"),

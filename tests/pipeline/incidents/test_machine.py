@@ -90,6 +90,18 @@ def test_a_restart_anywhere_changes_nothing(drawn, cut):
     assert as_restored(topic | changes) == whole[0]
 
 
+@given(inputs, st.sampled_from([1, 2, 7, 1_000]))
+def test_how_input_is_cut_into_batches_changes_nothing(drawn, size):
+    """Batches of any size, each begun from what the compacted topic holds, give what one run over all gives."""
+    events = resolved_inputs(drawn)
+    notices, topic = [], {}
+    for start in range(0, len(events), size):
+        _, more, changes = run(events[start : start + size], as_restored(topic))
+        notices += more
+        topic |= changes
+    assert (as_restored(topic), notices) == run(events)[:2]
+
+
 @given(inputs, st.lists(st.integers(0, 200 * MINUTE), max_size=20))
 def test_ticks_change_nothing(drawn, ticks):
     """What happens by itself happens at its own time, whether somebody looks or not."""
