@@ -179,7 +179,7 @@ class Shard:
         agent = self._series[name]
         names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
-        refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
+        refs = SampleRefs.of_batch(batch, ids=None if isinstance(ids, np.ndarray) else ids)
         self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None
@@ -196,10 +196,10 @@ class Shard:
             agent.group.close(self._clock.closed_ms)
             for name, closed in agent.group.take_closed():
                 table = agent.group.tables[name].spec
-                output.outgoing.append(closed_windows(self.plan.app, table, closed))
-                closer = self._closer(
-                    closed.window_start_ms + table.window.size_ms + table.window.grace_ms, head_ms, positions
-                )
+                if table.sends_closed:
+                    output.outgoing.append(closed_windows(self.plan.app, table, closed))
+                due_ms = closed.window_start_ms + table.window.size_ms + table.window.grace_ms
+                closer = self._closer(due_ms, head_ms, positions)
                 for spec in self.plan.windows:
                     if spec.table == name:
                         output.alerts += self._window(self._series[spec.name], closed, table.window.size_ms, closer)

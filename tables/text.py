@@ -1,5 +1,7 @@
 """Stable 64-bit hashes of text values, so that text is compared, counted and stored as int64 columns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ class TextHasher(dict[str, int]):
         hashed = self[value] = hash_text(value)
         return hashed
 
-    def column(self, values: list[str]) -> NDArray[np.int64]:
+    def column(self, values: Sequence[str]) -> NDArray[np.int64]:
         """Hashes of ``values``, shape ``(n,)``."""
         return np.fromiter(map(self.__getitem__, values), np.int64, len(values))
 
