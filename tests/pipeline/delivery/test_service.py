@@ -21,8 +21,8 @@ from pipeline.incidents import IncidentSettings
 from pipeline.log.opening import open_log
 from pipeline.plan import delivery_dead_letters
 from tests.pipeline.delivery.given import Endpoint, alert
+from tests.pipeline.worker.tally import append, create, eventually, read, run_until_idle
 from tests.pipeline.worker.tally import config as tally_config
-from tests.pipeline.worker.tally import create, eventually, read, run_until_idle
 
 ROOT = Path(__file__).parents[3]
 TO_ALL = Route(name="all", to=("hook", "file", "dead"))
@@ -133,7 +133,7 @@ def test_what_is_given_up_can_be_redriven(tmp_path):
 
 
 def test_a_dead_destination_holds_nobody_up(tmp_path):
-    """While nobody answers at one address, others get everything, and so do workers."""
+    """While nobody answers at one address, others get everything, and a worker on the same log goes on detecting."""
     dead = Destination(name="dead", target=Webhook(url="http://127.0.0.1:9/"), attempts=1_000)
     with Endpoint() as endpoint:
         settings = config(tmp_path, hook(endpoint), dead)
@@ -142,11 +142,14 @@ def test_a_dead_destination_holds_nobody_up(tmp_path):
             await raise_alerts(log, range(20))
             serving = asyncio.create_task(Service(settings, log, since="start").run())
             await eventually(lambda: len(endpoint.ids) == 20)
+            await append(log, ["z"] * 30)
+            assert await run_until_idle(log, settings) == 0
+            await eventually(lambda: len(endpoint.ids) == 23)
             serving.cancel()
             await asyncio.wait([serving])
             positions = {group: await log.committed(f"tally-deliver-{group}") for group in ("hook", "dead")}
             assert max(each.offset for each in positions["dead"].values()) == 0
-            assert sum(each.offset for each in positions["hook"].values()) >= 19  # the last may not be noted
+            assert sum(each.offset for each in positions["hook"].values()) >= 22  # the last may not be noted
 
         with_log(settings, work)
 
