@@ -8,8 +8,9 @@ from typing import Annotated, cast
 import msgspec
 
 from agents.spec import Severity
-from pipeline.alerts import DetectedAlert, Scalar
+from pipeline.alerts import DetectedAlert
 from pipeline.errors import StateError
+from pipeline.incidents.model import Scalar
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 

@@ -22,11 +22,10 @@ import orjson
 from msgspec.structs import replace
 
 from agents.spec import SEVERITIES
-from pipeline.alerts import Scalar
 from pipeline.incidents import storms
 from pipeline.incidents.draft import Draft, incident_ends_ms, storm_ends_ms
 from pipeline.incidents.events import Acknowledge, Event, Raised, Resolve, Snooze, Tick, Unsnooze
-from pipeline.incidents.model import Incident, Notice, Record, Snoozed, State, identity
+from pipeline.incidents.model import Incident, Notice, Record, Scalar, Snoozed, State, identity
 from pipeline.incidents.settings import MINUTE_MS, IncidentSettings
 from pipeline.incidents.telling import muted_until, tell, wanted
 

@@ -8,9 +8,9 @@ import msgspec
 from rpds import HashTrieMap
 
 from agents.spec import Severity
-from pipeline.alerts import Scalar
 
 Phase = Literal["open", "updated", "acknowledged", "resolved"]
+Scalar = float | int | str | bool
 NEVER_MS = 1 << 62
 
 
