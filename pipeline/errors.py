@@ -12,6 +12,8 @@
     │   ├── LogBusyError                another writer holds the log for too long (retriable)
     │   ├── LogUnavailableError         no broker answers (retriable)
     │   └── LogAccessError              the brokers refuse the credentials, or what they allow
+    ├── DeliveryError                   a destination did not take a message (retriable)
+    │   └── RefusedError                it never will
     ├── StuckError                      a partition does not move, also after it was opened again
     ├── FencedError                     another worker owns the partition now (retriable: reopen)
     └── StateError (ValueError)         stored state can't be read by this version
@@ -75,6 +77,18 @@ class LogUnavailableError(LogError):
 
 class LogAccessError(LogError):
     """The brokers refuse the credentials, or the credentials don't allow what was asked."""
+
+
+class DeliveryError(StreamgaugeError):
+    """A destination did not take a message."""
+
+    retriable = True
+
+
+class RefusedError(DeliveryError):
+    """A destination refused a message for good: trying again can't help."""
+
+    retriable = False
 
 
 class StuckError(StreamgaugeError):

@@ -165,6 +165,37 @@ def closed_topic(app: str, table: str) -> str:
     return f"{app}-{table}"
 
 
+def commands_topic(app: str) -> str:
+    """Where alerts and commands meet in one order, and what incidents follow from."""
+    return f"{app}-alert-commands"
+
+
+def incidents_topic(app: str) -> str:
+    """Where the state of incidents is kept."""
+    return f"{app}-alert-state"
+
+
+def notices_topic(app: str) -> str:
+    """Where it is said what people are to be told of incidents."""
+    return f"{app}-alert-notices"
+
+
+def delivery_dead_letters(app: str) -> str:
+    """Where messages go that a destination did not take."""
+    return f"{app}-delivery.dead-letter"
+
+
+def incident_specs(app: str) -> list[TopicSpec]:
+    """The topics of incidents; one partition each, for their state is one."""
+    commands = commands_topic(app)
+    return [
+        TopicSpec(name=commands, partitions=1),
+        TopicSpec(name=f"{commands}.dead-letter", partitions=1),
+        TopicSpec(name=incidents_topic(app), partitions=1, cleanup="compact"),
+        TopicSpec(name=notices_topic(app), partitions=1),
+    ]
+
+
 def topic_specs(config: AppConfig) -> list[TopicSpec]:
     """Every topic that the application reads or writes."""
     specs: dict[str, TopicSpec] = {}
@@ -185,4 +216,8 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
             if table.sends_closed:
                 add(closed_topic(config.name, name), plan.partitions)
     add(config.alerts_topic, max((stream.partitions for stream in config.streams.values()), default=1))
+    if config.incidents is not None:
+        specs |= {spec.name: spec for spec in incident_specs(config.name)}
+    if config.deliver is not None:
+        add(delivery_dead_letters(config.name), 1)
     return list(specs.values())

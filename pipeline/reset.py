@@ -17,7 +17,7 @@ from agents.events import Outgoing, Records, TopicPartition
 from pipeline.config import AppConfig
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.log import Committed, Fence, Log, TopicSpec
-from pipeline.plan import closed_topic, plans, state_topic, topic_specs
+from pipeline.plan import closed_topic, incident_specs, plans, state_topic, topic_specs
 from pipeline.shard_state import slabs_at
 
 START, END = "start", "end"
@@ -88,7 +88,9 @@ def own_topics(config: AppConfig, *, alerts: bool = False) -> list[str]:
         if topic not in sources:
             found.append(topic)
         found += [closed_topic(config.name, name) for name, table in plan.tables.items() if table.sends_closed]
-    return found + ([config.alerts_topic] if alerts else [])
+    if alerts:  # what was made of the alerts goes with them
+        found += [config.alerts_topic, *(spec.name for spec in incident_specs(config.name) if config.incidents)]
+    return found
 
 
 async def reset(log: Log, config: AppConfig, planned: Reset) -> None:
@@ -101,6 +103,10 @@ async def reset(log: Log, config: AppConfig, planned: Reset) -> None:
         for partition in range(plan.partitions):
             await _fence(log, config.name, TopicPartition(topic, partition))
     await log.delete_group(config.name)
+    if config.alerts_topic in planned.deleted:  # else they would pass over as many new alerts as there were old ones
+        for group in await log.groups():
+            if group.startswith(f"{config.name}-deliver-"):
+                await log.delete_group(group)
     for name in planned.deleted:
         await log.delete_topic(name)
     for spec in planned.made:

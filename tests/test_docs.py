@@ -13,6 +13,7 @@ from pipeline.config import check_config, kafka
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOW_MS = 1_700_000_000_000
+SECRET, URL = "c2VjcmV0" * 5, "https://example.com"
 RECORDS = "".join(
     f'{{"id": "p{n}", "account": "ann", "country": "{country}", "ts": {NOW_MS + n}, "amount_cents": 25000}}\n'
     for n, country in enumerate(["DE", "FR", "FR", "FR"])
@@ -35,7 +36,8 @@ def test_configurations_shown_are_right(page, tmp_path):
     for number, block in enumerate(blocks("toml", page)):
         file = tmp_path / f"{number}.toml"
         file.write_text(block)
-        assert check_config(file, dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "secret")) == []
+        named = re.findall(r"\$\{(\w+)\}", block)
+        assert check_config(file, {name: URL if name.endswith("_URL") else SECRET for name in named}) == []
 
 
 def test_every_kafka_key_is_described():

@@ -2,57 +2,18 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
-from agents.expression import closest, listed
-from agents.spec import SEVERITIES, Severity
 from pipeline.alerts import decode_alert
 from pipeline.cli.human import clock, printable
 from pipeline.cli.output import SEVERITY_STYLES, Output
 from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
-from pipeline.errors import StateError, UsageError
-from pipeline.plan import complete
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlertFilter:
-    """Which alerts; what is empty or ``None`` lets all through.
-
-    Args:
-        rules: Names of rules and series detectors.
-        severity: The least severity.
-        keys: Keys.
-    """
-
-    rules: Sequence[str] = ()
-    severity: Severity | None = None
-    keys: Sequence[str] = ()
-
-    def check(self, config: AppConfig) -> None:
-        """Refuse what can never match.
-
-        Raises:
-            UsageError: If there is no rule or detector of a name.
-        """
-        full = complete(config)
-        known = [*full.rules, *full.detectors]
-        for name in self.rules:
-            if name not in known:
-                raise UsageError(f"no rule or detector {name!r}; there are {listed(known, 30)}{closest(name, known)}")
-
-    def passes(self, alert: Mapping[str, Any]) -> bool:
-        """Whether a decoded alert is wanted."""
-        least = 0 if self.severity is None else SEVERITIES.index(self.severity)
-        return (
-            (not self.rules or alert["rule"] in self.rules)
-            and (not self.keys or alert["key"] in self.keys)
-            and SEVERITIES.index(alert["severity"]) >= least
-        )
+from pipeline.errors import StateError
+from pipeline.subscribe import AlertFilter
 
 
 async def show_alerts(config: AppConfig, wanted: AlertFilter, output: Output, *, since: str, on: bool) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands import load, tables, topics
+from pipeline.cli.commands import incidents, load, tables, topics
 from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.backtest import backtest
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
+from pipeline.cli.commands.deliver import deliver
 from pipeline.cli.commands.demo import demo
 from pipeline.cli.commands.detectors import detectors
 from pipeline.cli.commands.lag import lag
@@ -48,7 +49,7 @@ def common(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (demo, worker, web),
+    "Run": (demo, worker, deliver, web),
     "Look": (alerts, why, lag),
     "Records": (produce, consume),
     "Configuration": (check, backtest, detectors, reset, version),
@@ -56,6 +57,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(incidents.app, name="incidents", rich_help_panel="Look")
 app.add_typer(tables.app, name="tables", rich_help_panel="Look")
 app.add_typer(topics.app, name="topics", rich_help_panel="Look")
 app.add_typer(load.app, name="load", rich_help_panel="Records")

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from agents.expression import closest, listed
+from pipeline.config.deliver import read_deliver
 from pipeline.config.detectors import read_detectors
 from pipeline.config.document import Document
 from pipeline.config.environment import Environment
+from pipeline.config.incidents import read_incidents
 from pipeline.config.kafka import read_kafka
 from pipeline.config.model import AppConfig
 from pipeline.config.report import Report, show
@@ -26,6 +28,8 @@ _SECTIONS: Final = {
     "tables": True,
     "rules": True,
     "detectors": True,
+    "incidents": False,
+    "deliver": False,
 }
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
@@ -96,6 +100,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
     tables = read_tables(report, values, streams)
+    rules = read_rules(report, values, streams, tables)
     return AppConfig(
         name=name,
         log=log,
@@ -104,8 +109,10 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         commit_ms=app.duration("commit", 1_000) or 1_000,
         streams=streams,
         tables=tables,
-        rules=read_rules(report, values, streams, tables),
+        rules=rules,
         detectors=read_detectors(report, values, streams, tables),
+        incidents=read_incidents(report, values, streams, tables, rules),
+        deliver=read_deliver(report, values),
         health=app.flag("health", default=True),
         web_host=web.text("host", "127.0.0.1"),
         web_port=web.whole("port", 8_080, 0, 65_535),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
+from pipeline.delivery.settings import DeliverySettings
+from pipeline.incidents.settings import IncidentSettings
 from pipeline.kafka.settings import KafkaSettings
 from tables.spec import TableSpec
 
@@ -23,6 +25,8 @@ class AppConfig:
         tables: By name, the built-in health tables not included.
         rules: By name.
         detectors: By name.
+        incidents: How alerts become incidents; ``None`` leaves alerts alone.
+        deliver: Where alerts are delivered; ``None`` delivers nothing.
         health: Whether workers measure themselves.
         web_host: Address that the web view binds to.
         web_port: Its port; 0 takes a free one.
@@ -38,6 +42,8 @@ class AppConfig:
     tables: Mapping[str, TableSpec] = field(default_factory=dict)
     rules: Mapping[str, RuleSpec] = field(default_factory=dict)
     detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
+    incidents: IncidentSettings | None = None
+    deliver: DeliverySettings | None = None
     health: bool = True
     web_host: str = "127.0.0.1"
     web_port: int = 8080

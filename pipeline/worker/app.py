@@ -16,6 +16,7 @@ from pipeline.plan import complete, plans, state_topic, topic_specs
 from pipeline.shard import Shard
 from pipeline.worker.contract import BuildShard
 from pipeline.worker.delivery import ChunkEvent
+from pipeline.worker.incidents import add_incidents
 from pipeline.worker.keeper import Keeper
 from pipeline.worker.progress import restore_events
 from pipeline.worker.transport import LogApp, LogTransport, NoTables
@@ -30,6 +31,7 @@ _WATCH_EVERY_S = 2.0
 _WATCH_GAP_S = 5.0
 """Time between two looks of the watchdog that is longer tells of a pause, in which nobody could get on."""
 _TELL_EVERY_S = 2.0
+_LOOK_EVERY_S = 1.0
 _TIDY_EVERY_S = 60.0
 
 
@@ -77,6 +79,7 @@ def build_app(
     )
     app.transport = LogTransport([], app)
     app.log_, app.specs = log, topic_specs(config)
+    app.fences = {}
     app.failure = asyncio.get_running_loop().create_future()
     app.membership = log.join(config.name, member, ttl_ms=ttl_ms)
     app.keeper = Keeper(
@@ -129,6 +132,8 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
     _add_timer(app, _TIDY_EVERY_S, tidy)
     _add_timer(app, _WATCH_EVERY_S, _watching(app, config, now_ms))
     _add_timer(app, _TELL_EVERY_S, _telling(app, config, now_ms))
+    if config.incidents is not None:
+        _add_timer(app, _LOOK_EVERY_S, add_incidents(app, config, config.incidents, now_ms))
     if config.health:
         _add_timer(app, _SAMPLE_EVERY_S, _sampling(app, config, now_ms, sorted(made)))
 

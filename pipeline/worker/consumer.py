@@ -74,6 +74,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
             return
         if owned != self._owned:
             await self._rebalance(owned)
+        self.app.fences = {fence.source: fence for fence in fences}
         self._keeper.assign(fences)
 
     async def _rebalance(self, owned: set[TP]) -> None:

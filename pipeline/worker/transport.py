@@ -23,9 +23,9 @@ from faust.transport.producer import Producer as FaustProducer
 from faust.types import TP
 from faust.types.tuples import RecordMetadata
 
-from agents.events import Headers, Outgoing, Records
+from agents.events import Headers, Outgoing, Records, TopicPartition
 from pipeline.errors import LogUnavailableError
-from pipeline.log.api import Log, Membership, TopicSpec
+from pipeline.log.api import Fence, Log, Membership, TopicSpec
 from pipeline.worker.consumer import LogConsumer, frame_logger
 from pipeline.worker.keeper import Keeper
 from pipeline.worker.watchdog import Watchdog
@@ -42,6 +42,7 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
     watchdog: Watchdog
     membership: Membership
     specs: Sequence[TopicSpec]
+    fences: Mapping[TopicPartition, Fence]
     failure: "asyncio.Future[Exception]"
 
     def _create_directories(self) -> None:

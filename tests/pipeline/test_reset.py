@@ -154,3 +154,19 @@ def test_other_partitions_than_configured_are_mended_first(config):
             await plan_reset(log, replace(config, streams={"orders": stream}), END)
 
     played(config, play)
+
+
+def test_places_of_deliveries_go_with_the_alerts(config):
+    """Else a destination would pass over as many new alerts as there were old ones; without --alerts they stay."""
+
+    async def play(log, source):
+        group = f"{config.name}-deliver-pager"
+        alerts = TopicPartition(config.alerts_topic, 0)
+        await log.append([Outgoing(*alerts, Records(values=[b"{}"] * 3))])
+        await log.commit_offsets(group, {alerts: 3})
+        await reset(log, config, await plan_reset(log, config, START))
+        assert (await log.committed(group))[alerts].offset == 3
+        await reset(log, config, await plan_reset(log, config, START, alerts=True))
+        assert await log.committed(group) == {}
+
+    played(config, play)

@@ -32,9 +32,10 @@ def alerts(
 
     JSON has all evidence; docs/schemas/alert.schema.json describes it.
     """
-    from pipeline.cli.alerting import AlertFilter, show_alerts
+    from pipeline.cli.alerting import show_alerts
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run
+    from pipeline.subscribe import AlertFilter
 
     wanted = AlertFilter(rules=rule or (), severity=severity, keys=key or ())
     place = since or ("end" if follow else "start")

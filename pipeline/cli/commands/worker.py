@@ -1,6 +1,5 @@
 """``streamgauge worker``: the process that does the work."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -48,6 +47,8 @@ def worker(
 def _supervise(
     processes: int, config: ConfigFile, until_idle: bool, name: str | None, instance: str | None, modules: Sequence[str]
 ) -> int:
+    import asyncio
+
     from pipeline.cli.runtime import read_config
     from pipeline.cli.supervisor import Supervisor
     from pipeline.worker.run import log_to_stderr

@@ -1,0 +1,26 @@
+"""Incidents: alerts that people can live with. Grouped, told once, acknowledged, and resolved when they end."""
+
+from pipeline.incidents.events import Acknowledge, Event, Raised, Resolve, Snooze, Tick, Unsnooze
+from pipeline.incidents.machine import Outputs, step
+from pipeline.incidents.model import Incident, Notice, Record, State
+from pipeline.incidents.records import restore
+from pipeline.incidents.settings import IncidentSettings, Maintenance
+
+__all__ = [
+    "Acknowledge",
+    "Event",
+    "Incident",
+    "IncidentSettings",
+    "Maintenance",
+    "Notice",
+    "Outputs",
+    "Raised",
+    "Record",
+    "Resolve",
+    "Snooze",
+    "State",
+    "Tick",
+    "Unsnooze",
+    "restore",
+    "step",
+]
