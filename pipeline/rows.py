@@ -39,7 +39,7 @@ def _type(field: Field, *, is_time: bool, is_bounded: bool) -> Any:
         return Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
     kinds = {
         "str": str,
-        "bool": bool,
+        "bool": bool | Annotated[int, msgspec.Meta(ge=0, le=1)],
         "int": number,
         "float": Annotated[float, msgspec.Meta(gt=-limit, lt=limit)] if is_bounded else float,
         "ints": Annotated[tuple[number, ...], msgspec.Meta(min_length=field.width, max_length=field.width)],

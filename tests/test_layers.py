@@ -26,7 +26,9 @@ PURE = (
     "pipeline/packed.py",
     "pipeline/rows.py",
     "pipeline/shard.py",
+    "pipeline/shard_input.py",
     "pipeline/shard_output.py",
+    "pipeline/shard_scores.py",
 )
 # fmt: off
 IMPURE_MODULES = frozenset({

@@ -24,7 +24,7 @@ class AlertFilter:
     """Which alerts; what is empty or ``None`` lets all through.
 
     Args:
-        rules: Names of rules and series detectors.
+        rules: Names of rules, series detectors and risk scores.
         severity: The least severity.
         keys: Keys.
     """
@@ -37,10 +37,10 @@ class AlertFilter:
         """Refuse what can never match.
 
         Raises:
-            UsageError: If there is no rule or detector of a name.
+            UsageError: If there is no rule, detector or score of a name.
         """
         full = complete(config)
-        known = [*full.rules, *full.detectors]
+        known = [*full.rules, *full.detectors, *full.scores]
         for name in self.rules:
             if name not in known:
                 raise UsageError(f"no rule or detector {name!r}; there are {listed(known, 30)}{closest(name, known)}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
 from pipeline.kafka.settings import KafkaSettings
 from tables.spec import TableSpec
@@ -23,6 +24,7 @@ class AppConfig:
         tables: By name, the built-in health tables not included.
         rules: By name.
         detectors: By name.
+        scores: Risk scores by name.
         health: Whether workers measure themselves.
         web_host: Address that the web view binds to.
         web_port: Its port; 0 takes a free one.
@@ -38,6 +40,7 @@ class AppConfig:
     tables: Mapping[str, TableSpec] = field(default_factory=dict)
     rules: Mapping[str, RuleSpec] = field(default_factory=dict)
     detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
+    scores: Mapping[str, RiskSpec] = field(default_factory=dict)
     health: bool = True
     web_host: str = "127.0.0.1"
     web_port: int = 8080

@@ -51,8 +51,8 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and text.isascii() and not keyword.iskeyword(text)
 
 
-def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldType) -> str:
-    """The name of a field that every record has, of type ``kind``; empty if it is not."""
+def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldType, *, optional: bool = False) -> str:
+    """The name of a field of type ``kind`` that every record has, unless it may be ``optional``; empty if it is not."""
     name = section.text(key)
     if not name or not fields:
         return ""
@@ -63,7 +63,7 @@ def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldTy
         )
         return ""
     field = fields[name]
-    if field.type != kind or field.optional:
+    if field.type != kind or (field.optional and not optional):
         found = f"{field.type}?" if field.optional else field.type
         section.wrong(key, f'{key} must name a field of type "{kind}", and {name} is "{found}"')
         return ""
@@ -77,7 +77,7 @@ def _stream(section: Section, name: str, topic: str) -> StreamSpec:
         name=name,
         topic=topic,
         partitions=section.whole("partitions", 4, 1, 4_096),
-        key=field_of(section, "key", fields, "str") if section.has("key") else None,
+        key=field_of(section, "key", fields, "str", optional=True) if section.has("key") else None,
         time=field_of(section, "time", fields, "int"),
         id=field_of(section, "id", fields, "str") if section.has("id") else "id" if has_id else None,
         fields=fields,

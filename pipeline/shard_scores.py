@@ -1,0 +1,71 @@
+"""The risk scores of a shard, and the stored form of what they have learned."""
+
+from collections.abc import Mapping, Sequence
+
+from agents.events import Alert, Batch, Int64
+from agents.hashes import ColumnHashes
+from agents.risk_spec import RiskSpec
+from agents.scorer import Scorer, Scores
+from agents.spec import StreamSpec
+
+_PREFIX = b"score/"
+
+
+class ShardScores:
+    """Scores the payments of one partition.
+
+    Args:
+        specs: The scores of the stream.
+        stream: Has an id, if there is any score.
+        hashes: Shared with others that read the same batches.
+    """
+
+    def __init__(self, specs: Sequence[RiskSpec], stream: StreamSpec, hashes: ColumnHashes) -> None:
+        self._scorers = [Scorer(spec, id_field=stream.id or "id", hashes=hashes) for spec in specs]
+
+    @property
+    def latest(self) -> dict[str, Scores]:
+        """What the payments of the newest batch got, by name of the score."""
+        return {scorer.spec.name: scorer.latest for scorer in self._scorers}
+
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """Keys evicted and expired since the shard was made."""
+        each = [scorer.agent.dropped for scorer in self._scorers]
+        return sum(evicted for evicted, _ in each), sum(expired for _, expired in each)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What the state of each score depends on, as a hash."""
+        return {scorer.spec.name: scorer.spec.learned_as for scorer in self._scorers}
+
+    def forget(self) -> None:
+        """Another batch begins."""
+        for scorer in self._scorers:
+            scorer.forget()
+
+    def process(self, batch: Batch, head_ms: Int64) -> list[tuple[int, Alert]]:
+        """Take a batch in; alerts with the record that each is about."""
+        return [found for scorer in self._scorers for found in scorer.process(batch, head_ms)]
+
+    def dirty(self, applied: int) -> dict[bytes, bytes | None]:
+        """Slabs that changed since the last call, by key; ``None``: gone."""
+        return {
+            _prefix(scorer.spec) + name.encode(): slab
+            for scorer in self._scorers
+            for name, slab in scorer.agent.take_dirty(applied).items()
+        }
+
+    def restore(self, slabs: Mapping[bytes, bytes], head_ms: int) -> set[bytes]:
+        """Take over the latest slabs; the keys of those that belong to former definitions."""
+        unknown = {key for key in slabs if key.startswith(_PREFIX)}
+        for scorer in self._scorers:
+            prefix = _prefix(scorer.spec)
+            own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
+            scorer.agent.load(own, head_ms)
+            unknown -= {prefix + name.encode() for name in own}
+        return unknown
+
+
+def _prefix(spec: RiskSpec) -> bytes:
+    return _PREFIX + f"{spec.name}@{spec.learned_as}/".encode()
