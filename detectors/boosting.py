@@ -42,9 +42,9 @@ class Boosting:
         ValueError: If a setting is out of its range.
     """
 
-    trees: int = 80
+    trees: int = 120
     depth: int = 4
-    rate: float = 0.1
+    rate: float = 0.07
     sample: float = 0.15
     features: float = 0.7
     ridge: float = 5.0
