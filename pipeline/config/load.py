@@ -11,6 +11,7 @@ from pipeline.config.document import Document
 from pipeline.config.environment import Environment
 from pipeline.config.kafka import read_kafka
 from pipeline.config.model import AppConfig
+from pipeline.config.patterns import with_patterns
 from pipeline.config.report import Report, show
 from pipeline.config.rules import read_rules
 from pipeline.config.scores import read_scores
@@ -28,8 +29,9 @@ _SECTIONS: Final = {
     "rules": True,
     "detectors": True,
     "scores": True,
+    "patterns": True,
 }
-_RAISING: Final = {"rules": "rule", "detectors": "detector", "scores": "score"}
+_RAISING: Final = {"rules": "rule", "patterns": "pattern", "detectors": "detector", "scores": "score"}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -98,6 +100,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         app.wrong("log", f"{show(log)} is no event log that can be opened; write {_FORM}")
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
+    values = with_patterns(report, values, streams)
     tables = read_tables(report, values, streams)
     return AppConfig(
         name=name,

@@ -11,7 +11,7 @@ from agents.spec import Field, StreamSpec
 from pipeline.config.durations import parse_duration, show_duration
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section, names_of
-from pipeline.config.streams import is_name
+from pipeline.config.streams import is_name, typed_field
 
 _KEYS: Final = (
     *("stream", "keys", "amount", "windows", "labels", "review", "block", "rules", "max_keys", "max_waiting"),
@@ -38,7 +38,7 @@ def read_scores(report: Report, values: dict[str, Any], streams: Mapping[str, St
 def _score(section: Section, name: str, stream: StreamSpec | None) -> RiskSpec | None:
     fields = dict(stream.fields) if stream else {}
     keys = _keys(section, fields)
-    amount = _field(section, "amount", fields, ("int", "float"))
+    amount = typed_field(section, "amount", fields, ("int", "float"))
     labels = _labels(section, fields)
     windows = _windows(section)
     review, block = _limits(section)
@@ -127,22 +127,6 @@ def _texts(section: Section, key: str, what: str) -> list[str]:
     return given
 
 
-def _field(
-    section: Section, key: str, fields: Mapping[str, Field], types: tuple[str, ...], default: str | None = None
-) -> str:
-    """The name of a field of one of ``types``, which records may lack; empty if it is not."""
-    name = section.text(key, default)
-    if not name or not fields:
-        return name
-    known = [field.name for field in fields.values() if field.type in types]
-    if name not in known:
-        allowed = " or ".join(f'"{each}"' for each in types)
-        message = f"{key} must name a field of type {allowed}, found {show(name)}; there are {listed(known)}"
-        section.wrong(key, message + closest(name, known))
-        return ""
-    return name
-
-
 def _labels(section: Section, fields: Mapping[str, Field]) -> LabelSpec:
     section.require("labels")
     given = section.values.get("labels", {})
@@ -150,7 +134,7 @@ def _labels(section: Section, fields: Mapping[str, Field]) -> LabelSpec:
     default = LabelSpec()
     if not section.has("labels"):
         return default
-    field = _field(labels, "field", fields, ("bool", "int", "float"), default.field)
+    field = typed_field(labels, "field", fields, ("bool", "int", "float"), default.field)
     return LabelSpec(
         type=labels.text("type", default.type),
         field=field or default.field,

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from agents.expression import closest, listed
@@ -66,6 +67,22 @@ def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldTy
     if field.type != kind or (field.optional and not optional):
         found = f"{field.type}?" if field.optional else field.type
         section.wrong(key, f'{key} must name a field of type "{kind}", and {name} is "{found}"')
+        return ""
+    return name
+
+
+def typed_field(
+    section: Section, key: str, fields: Mapping[str, Field], types: tuple[str, ...], default: str | None = None
+) -> str:
+    """The name of a field of one of ``types``, which records may lack; empty if it is not."""
+    name = section.text(key, default)
+    if not name or not fields:
+        return name
+    known = [field.name for field in fields.values() if field.type in types]
+    if name not in known:
+        allowed = " or ".join(f'"{each}"' for each in types)
+        message = f"{key} must name a field of type {allowed}, found {show(name)}; there are {listed(known)}"
+        section.wrong(key, message + closest(name, known))
         return ""
     return name
 
