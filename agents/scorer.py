@@ -16,6 +16,7 @@ from tables.text import hash_text, hash_texts
 
 Float = NDArray[np.float64]
 Names = NDArray[np.object_]
+Evidence = dict[str, float | int | str | bool | None]
 
 _SEVERITIES: dict[str, Severity] = {"review": "medium", "block": "critical"}
 
@@ -75,8 +76,9 @@ class Scorer:
         refs = SampleRefs.of_batch(batch, ids=batch.columns[self._id_field])  # type: ignore[arg-type]  # it is text
         alerts = []
         for at in sorted(scored.reasons):
-            texts = {name: str(column[at]) for name, column in risk.keys.items()}
-            evidence = self._evidence(float(scored.score[at]), bool(scored.learned[at]), scored.reasons[at], texts)
+            evidence = self._evidence(float(scored.score[at]), bool(scored.learned[at]), scored.reasons[at])
+            evidence.setdefault(self.spec.amount, int(risk.value[at]))
+            evidence |= {name: str(column[at]) for name, column in risk.keys.items()}
             alerts.append((int(rows[at]), self._alert(batch, int(rows[at]), refs, evidence)))
         return alerts
 
@@ -103,20 +105,14 @@ class Scorer:
             keys={name: column[rows] for name, column in keys.items()},
         )
 
-    def _evidence(
-        self, score: float, learned: bool, reasons: list[Reason], texts: dict[str, str]
-    ) -> dict[str, float | int | str | bool | None]:
-        """What the score is made of: values of features by what they add, then what each one adds, then the keys."""
-        action = "block" if score >= self.spec.block else "review"
-        values: dict[str, float | int | str | bool | None] = {"score": score, "action": action}
+    def _evidence(self, score: float, learned: bool, reasons: list[Reason]) -> Evidence:
+        """What the score is made of: values of features by what they add, then what each one adds."""
+        values: Evidence = {"score": score, "action": "block" if score >= self.spec.block else "review"}
         values["basis"] = "model" if learned else "rules"
         values |= {reason.feature: reason.value for reason in reasons}
-        values |= {f"adds({reason.feature})": reason.weight for reason in reasons}
-        return values | texts
+        return values | {f"adds({reason.feature})": reason.weight for reason in reasons}
 
-    def _alert(
-        self, batch: Batch, row: int, refs: SampleRefs, values: dict[str, float | int | str | bool | None]
-    ) -> Alert:
+    def _alert(self, batch: Batch, row: int, refs: SampleRefs, values: Evidence) -> Alert:
         spec, action = self.spec, str(values["action"])
         limit = spec.block if action == "block" else spec.review
         key, time_ms, source = str(values[spec.keys[0]]), int(batch.time_ms[row]), refs.source(row)

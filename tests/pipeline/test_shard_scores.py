@@ -161,6 +161,7 @@ def test_an_alert_ranks_its_reasons():
     assert list(alert.values)[:3] == ["score", "action", "basis"]
     assert list(alert.values)[3 : 3 + len(named)] == named
     assert alert.key == alert.values["card"]
+    assert {"shop", "cents"} <= set(alert.values)
     assert alert.thresholds == {"score": 0.8 if alert.values["action"] == "block" else 0.3}
     assert alert.severity == {"block": "critical", "review": "medium"}[alert.values["action"]]
     assert explain(alert).startswith(f'risk fired for "{alert.key}": score = ')
