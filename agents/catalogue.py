@@ -147,6 +147,15 @@ PATTERNS: Final[dict[str, Pattern]] = {
         when="silence({time}) >= {surprise}",
         severity="low",
     ),
+    "spending": Pattern(
+        doc="The amounts of the key add up to more than they may",
+        assumes="`limit` is well above what is usual within the window.",
+        fields=_AMOUNT,
+        settings={"limit": None},
+        window="1d",
+        measures={"spent": "sum({amount})"},
+        when="{spent} >= {limit} and {spent} - {amount} < {limit}",
+    ),
     "spike": Pattern(
         doc="A merchant or terminal multiplies what it usually does: stolen cards are being cashed",
         assumes="A merchant that is busy all the time does not speed up; one that was silent until now may.",
@@ -165,6 +174,15 @@ PATTERNS: Final[dict[str, Pattern]] = {
         measures={"near": "count({amount} >= {from} and {amount} < {limit})"},
         when="{near} >= {count} and {amount} >= {from} and {amount} < {limit}",
         severity="high",
+    ),
+    "unusual_hour": Pattern(
+        doc="Something at night, by a key that hardly ever does anything then",
+        assumes="`from` and `to` are hours of the day, UTC; the key has a history within the window.",
+        settings={"from": 0, "to": 6, "count": 20, "share": 0.05},
+        window="30d",
+        measures={"n": "count()", "then": "count(hour({time}) >= {from} and hour({time}) < {to})"},
+        when="hour({time}) >= {from} and hour({time}) < {to} and {n} >= {count} and {then} <= {share} * {n}",
+        severity="low",
     ),
     "velocity": Pattern(
         doc="Far more records of the key than it usually has, all at once",

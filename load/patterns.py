@@ -12,10 +12,11 @@ from agents.events import Int64
 
 START_MS: Final = 1_700_000_000_000
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+_NIGHT_MS = 6 * _HOUR_MS  # from midnight, UTC
 _ACCOUNTS, _MERCHANTS, _COUNTRIES = 200, 100, 12
 _RECORDS = 24_000
 _DAYS, _HISTORY_DAYS = 12, 6  # campaigns start when everybody has a history
-_SLOW = {"amount_outlier", "dormant_then_active", "new_value", "structuring"}  # seen over weeks
+_SLOW = {"amount_outlier", "dormant_then_active", "new_value", "structuring", "unusual_hour"}  # seen over weeks
 _SLOWER = 4
 
 Record = dict[str, Any]
@@ -84,6 +85,7 @@ def staged(kind: str, *, share: float, seed: int) -> Staged:
     world, ordinary = _ordinary(seed, days)
     rng = np.random.default_rng((seed, 1))
     away: dict[str, int] = {}  # since when nothing comes of an account
+    asleep: set[str] = set()  # accounts that do nothing at night
     marked: list[tuple[str, Record]] = []
     for number, victim in enumerate(rng.permutation(_ACCOUNTS)[: _ACCOUNTS // 2].tolist()):
         if number and len(marked) >= share * len(ordinary):
@@ -91,11 +93,19 @@ def staged(kind: str, *, share: float, seed: int) -> Staged:
         start_ms = START_MS + int(rng.integers(history_days * 5 // 4, days) * _DAY_MS + rng.integers(_DAY_MS // 2))
         if kind == "dormant_then_active":
             away[f"a{victim}"] = start_ms - history_days * _DAY_MS
+        if kind == "unusual_hour":
+            asleep.add(f"a{victim}")
         marked += [(f"{kind}-{number}", row) for row in SHAPES[kind](world, rng, victim, start_ms)]
-    usual = [("", row) for row in ordinary if row["ts"] < away.get(row["account"], row["ts"] + 1)]
+    usual = [("", row) for row in ordinary if _may_be(row, away, asleep)]
     everything = sorted([*usual, *marked], key=lambda each: each[1]["ts"])
     records = [{"id": f"r{at}", **record} for at, (_, record) in enumerate(everything)]
     return Staged(records, {f"r{at}": name for at, (name, _) in enumerate(everything) if name})
+
+
+def _may_be(row: Record, away: dict[str, int], asleep: set[str]) -> bool:
+    """Whether an ordinary record agrees with what the campaigns need."""
+    is_night = row["ts"] % _DAY_MS < _NIGHT_MS
+    return bool(row["ts"] < away.get(row["account"], row["ts"] + 1)) and not (is_night and row["account"] in asleep)
 
 
 @lru_cache(maxsize=2)
@@ -189,6 +199,12 @@ def _silence(world: _World, rng: np.random.Generator, victim: int, start_ms: int
     return [world.payment(rng, victim, int(each)) | {"account": f"sensor{victim}"} for each in times]
 
 
+def _spending(world: _World, rng: np.random.Generator, victim: int, start_ms: int) -> list[Record]:
+    """10 to 20 payments of 500 to 1,500 within eight hours."""
+    times = _times(rng, start_ms, 8 * _HOUR_MS, int(rng.integers(10, 21)))
+    return [world.payment(rng, victim, each, amount_cents=int(rng.integers(50_000, 150_000))) for each in times]
+
+
 def _spike(world: _World, rng: np.random.Generator, victim: int, start_ms: int) -> list[Record]:
     """80 to 200 accounts pay at one merchant within ten minutes."""
     buyers = rng.integers(0, _ACCOUNTS, int(rng.integers(80, 201))).tolist()
@@ -203,6 +219,12 @@ def _structuring(world: _World, rng: np.random.Generator, victim: int, start_ms:
     """4 to 8 amounts from 9,000 to just below 10,000 within three days."""
     times = _times(rng, start_ms, 3 * _DAY_MS, int(rng.integers(4, 9)))
     return [world.payment(rng, victim, each, amount_cents=int(rng.integers(900_000, 999_999))) for each in times]
+
+
+def _unusual_hour(world: _World, rng: np.random.Generator, victim: int, start_ms: int) -> list[Record]:
+    """One or two payments in a night of somebody who sleeps then."""
+    night_ms = start_ms - start_ms % _DAY_MS
+    return [world.payment(rng, victim, each) for each in _times(rng, night_ms, _NIGHT_MS, int(rng.integers(1, 3)))]
 
 
 def _velocity(world: _World, rng: np.random.Generator, victim: int, start_ms: int) -> list[Record]:
@@ -223,7 +245,9 @@ SHAPES: Final[dict[str, Shape]] = {
     "refund_ratio": _refund_ratio,
     "round_amounts": _round_amounts,
     "silence": _silence,
+    "spending": _spending,
     "spike": _spike,
     "structuring": _structuring,
+    "unusual_hour": _unusual_hour,
     "velocity": _velocity,
 }

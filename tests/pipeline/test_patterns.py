@@ -47,8 +47,10 @@ ASKED = {  # what has to be said: the key, and the fields and settings that have
     "refund_ratio": 'by = "account"\nof = "type"\n',
     "round_amounts": 'by = "account"\namount = "amount_cents"\n',
     "silence": 'by = "account"\n',
+    "spending": 'by = "account"\namount = "amount_cents"\nlimit = 450000\n',
     "spike": 'by = "merchant"\n',
     "structuring": 'by = "account"\namount = "amount_cents"\nlimit = 1000000\nfrom = 850000\n',
+    "unusual_hour": 'by = "account"\n',
     "velocity": 'by = "account"\n',
 }
 
@@ -59,7 +61,7 @@ def config_of(tmp_path, kind, more=""):
     return path
 
 
-@pytest.mark.parametrize(("share", "seed"), [(0.001, 101), (0.01, 102), (0.05, 103)])
+@pytest.mark.parametrize(("share", "seed"), [(0.001, 201), (0.01, 202), (0.05, 203)])
 @pytest.mark.parametrize("kind", sorted(PATTERNS))
 def test_campaigns_are_caught(tmp_path, kind, share, seed):
     """However many there are, 95 % of the campaigns and more, and four of five alerts are right."""
