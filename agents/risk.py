@@ -96,7 +96,7 @@ class RiskAgent:
     Args:
         spec: What to do.
 
-    Cost: about 9 us a payment or label, by two keys and two windows, fits included. Memory: 1.5 kB a key and
+    Cost: about 10 us a payment or label, by two keys and two windows, fits included. Memory: 1.5 kB a key and
         window, about 150 bytes a waiting payment and an example.
     """
 
