@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-kafka bake-off crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,17 +40,38 @@ lint: setup  ## ruff
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
-bench: setup  ## measure decode, shard and end to end on the local log
-	$(BIN)/python -m tests.bench
+bench: setup  ## side by side with Flink, Kafka Streams and more on a real Kafka: page and plot; ARGS="--runs 1 --engines quix"
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
-bench-quick: setup  ## the same within a minute, one JSON line
-	@$(BIN)/python -m tests.bench --quick
+bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
+	@$(BIN)/python -m tests.bench.quick $(ARGS)
+
+bench-latency: setup  ## from append to alert at 20,000 payments a second, beside Flink and Kafka Streams: a page
+	@$(BIN)/python -m tests.bench.peers.latency $(ARGS)
+
+bench-recovery: setup  ## how a worker that was killed catches up with a backlog of 10,000,000 records on a real Kafka
+	@$(BIN)/python -m tests.bench.recovery $(ARGS)
+
+bench-scale: setup  ## two workers on two cores against one, on the local log
+	@$(BIN)/python -m tests.bench.scale $(ARGS)
+
+bench-growth: setup  ## how cost grows with keys, tables, panes, measures, partitions, record size and skew: a page
+	@$(BIN)/python -m tests.bench.growth $(ARGS)
+
+bench-local: setup  ## decode, shard and end to end on the local log, where no Kafka is at hand; ARGS=--quick for one JSON line
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
 	@$(BIN)/python -m tests.bench.bake_off $(DATA)
 
 bench-kafka: setup  ## latency, gaps, memory and restore on a real Kafka, six minutes; ARGS="latency --json" for less
 	@$(BIN)/python -m tests.bench.kafka $(ARGS)
+
+profile: setup  ## where the time of the reference job goes, nanoseconds a record by stage, on a real Kafka
+	@$(BIN)/python -m tests.bench.profile $(ARGS)
+
+gate: setup  ## has the hot path become slower? Paired with fixed loops, so it holds on any machine; CI runs it
+	@$(BIN)/python -m tests.bench.gate $(ARGS)
 
 crash: setup  ## kill, pause, stop workers and broker for SECONDS=60 on LOG=kafka or local: nothing is lost or repeated
 	@$(BIN)/python -m tests.crash --seconds $(SECONDS) --log $(LOG)
@@ -66,7 +87,7 @@ kafka-stop: setup  ## end it and remove its data
 
 lock: setup  ## pin the newest versions that fit pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --extra dev --extra fast --python-version 3.11 --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment, caches and local data
 	@test ! -f var/kafka/running.json || $(MAKE) --no-print-directory kafka-stop

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.slices import Column, joined_texts
+
 Int64 = NDArray[np.int64]
 Headers = Sequence[tuple[str, bytes]]
-Column = NDArray[np.generic] | list[str]
 
 
 class TopicPartition(NamedTuple):
@@ -93,8 +94,8 @@ class Batch:
         offsets: Offsets in ``topic``, shape ``(n,)``.
         appended_ms: Append times, Unix ms, shape ``(n,)``.
         time_ms: Event times, Unix ms, shape ``(n,)``.
-        columns: Field name to column: text is ``list[str]``; ``int`` is int64, ``float`` float64, ``bool`` bool, each
-            shape ``(n,)``; ``ints`` is int64 of shape ``(n, width)``.
+        columns: Field name to column: text is a sequence of ``str``; ``int`` is int64, ``float`` float64,
+            ``bool`` bool, each shape ``(n,)``; ``ints`` is int64 of shape ``(n, width)``.
         headers: Headers of each record; ``None`` when no record has any.
     """
 
@@ -144,10 +145,13 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def _joined_column(parts: Sequence[Column]) -> Column:
-    texts = [part for part in parts if isinstance(part, list)]
-    if texts:
+    numbers = [part for part in parts if isinstance(part, np.ndarray)]
+    if numbers:
+        return np.concatenate(numbers)
+    texts = [part for part in parts if not isinstance(part, np.ndarray)]
+    if all(isinstance(part, list) for part in texts):
         return list(chain.from_iterable(texts))
-    return np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
+    return joined_texts(texts)
 
 
 class RecordRef(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.events import Batch, Int64, RecordRef, joined
+from tables.slices import Column, Texts, compiled
 
 ROWS = 65_536
 """Contributing records are searched among so many before the one that fired."""
@@ -25,6 +26,27 @@ class _Block:
     positions: Int64
     hashes: Int64
     own_ms: Int64
+
+    def newest(self, wanted: tuple[int, int, int, int, int], part: slice, most: int) -> list[int]:
+        """The newest records of ``part`` that are wanted, newest first.
+
+        Args:
+            wanted: Hash of the key, start and end of the window, grace, and the position behind which they stand.
+            part: Rows of the block.
+            most: How many.
+        """
+        columns = (self.hashes, self.batch.time_ms, self.own_ms, self.positions)
+        loops = compiled()
+        if loops is not None:
+            rows = np.empty(most, np.int64)
+            count = loops.newest_rows(*columns, *wanted, part.start, part.stop, rows)
+            return [int(row) for row in rows[:count]]
+        key_hash, start_ms, end_ms, grace_ms, position = wanted
+        same = np.flatnonzero(self.hashes[part] == key_hash) + part.start  # few: the rest is asked of them alone
+        _, time_ms, own_ms, positions = (column[same] for column in columns)
+        in_window = (time_ms >= start_ms) & (time_ms < end_ms)
+        chosen = same[in_window & (time_ms >= own_ms - grace_ms) & (positions > position)]
+        return [int(row) for row in chosen[::-1][:most]]
 
 
 class History:
@@ -56,8 +78,9 @@ class History:
         """
         if not len(batch):
             return
-        shown = {self._id_field: batch.columns[self._id_field]} if self._id_field else {}
-        self._blocks.append(_Block(replace(batch, columns=shown, headers=None), positions, hashes, own_ms))
+        shown = {self._id_field: _kept(batch.columns[self._id_field])} if self._id_field else {}
+        kept = replace(batch, columns=shown, time_ms=batch.time_ms.copy(), headers=None)
+        self._blocks.append(_Block(kept, positions, hashes, own_ms))
         self._rows += len(batch)
         self._merge()
         while self._is_out_of_reach(self._blocks[0]):
@@ -96,23 +119,15 @@ class History:
             bounds_ms: Start, inclusive, and end, exclusive, of the window.
             grace_ms: Of the table.
         """
-        start_ms, end_ms = bounds_ms
         position = int(self._blocks[-1].positions[at])
+        wanted = (key_hash, *bounds_ms, grace_ms, position - self._reach)
         found: list[RecordRef] = []
         rows = ROWS
         for block in reversed(self._blocks):
             stop = at + 1 if block is self._blocks[-1] else len(block.batch)
             part = slice(max(0, stop - rows), stop)
             rows -= stop
-            same = np.flatnonzero(block.hashes[part] == key_hash) + part.start  # few: the rest is asked of them alone
-            time_ms = block.batch.time_ms[same]
-            chosen = same[
-                (time_ms >= start_ms)
-                & (time_ms < end_ms)
-                & (time_ms >= block.own_ms[same] - grace_ms)
-                & (block.positions[same] > position - self._reach)
-            ]
-            newest = chosen[::-1][: CAP - len(found)].tolist()
+            newest = block.newest(wanted, part, CAP - len(found))
             found.extend(self.ref(block.batch, record) for record in newest)
             if rows <= 0 or len(found) == CAP:
                 break
@@ -123,3 +138,8 @@ class History:
         ids = batch.columns[self._id_field] if self._id_field else None
         own_id = str(ids[at]) if ids is not None else None
         return RecordRef(batch.topic, int(batch.partition[at]), int(batch.offsets[at]), own_id)
+
+
+def _kept(column: Column) -> Column:
+    """A column that does not hold on to the bytes of whole records."""
+    return column.compact() if isinstance(column, Texts) else column

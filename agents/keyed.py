@@ -187,9 +187,9 @@ class KeyedAgent:
         if self.plan.rules and len(batch):
             self._history.add(batch, positions, np.asarray(self._hashes.of(batch, self.plan.by)), own_ms)
 
-    def _keys(self, batch: Batch) -> list[str]:
+    def _keys(self, batch: Batch) -> Sequence[str]:
         keys = batch.columns[self.plan.by]
-        return keys if isinstance(keys, list) else [str(key) for key in keys.tolist()]
+        return [str(key) for key in keys.tolist()] if isinstance(keys, np.ndarray) else keys
 
     def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found) -> None:
         part = slice(stretch.start, stretch.stop)
@@ -251,7 +251,7 @@ def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
         evidence[name] = None if isinstance(value, float) and math.isnan(value) else value
     for name in sorted(rule.condition.fields):
         column = firing.batch.columns[name]
-        evidence[name] = column[firing.at] if isinstance(column, list) else column[firing.at].item()
+        evidence[name] = column[firing.at].item() if isinstance(column, np.ndarray) else column[firing.at]
     return evidence
 
 

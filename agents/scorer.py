@@ -1,7 +1,5 @@
 """From the records of a stream to risk scores and their alerts."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,19 +19,6 @@ Evidence = dict[str, float | int | str | bool | None]
 _SEVERITIES: dict[str, Severity] = {"review": "medium", "block": "critical"}
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the payments of a batch got, in stream order.
-
-    Args:
-        offsets: Where they stand, shape ``(n,)``.
-        score: Chance of fraud, shape ``(n,)``; NaN where there is no opinion.
-    """
-
-    offsets: Int64
-    score: Float
-
-
 class Scorer:
     """Tells payments, labels and the rest apart, scores, and raises an alert for each payment that needs one.
 
@@ -50,18 +35,13 @@ class Scorer:
     def __init__(self, spec: RiskSpec, *, id_field: str, hashes: ColumnHashes) -> None:
         self.spec = spec
         self.agent = RiskAgent(spec)
-        self.forget()
         self._id_field = id_field
         self._hashes = hashes
         self._label = hash_text(spec.labels.type)
         self._longest_ms = max(size_ms for _, size_ms in spec.windows)
 
-    def forget(self) -> None:
-        """Let go of the latest scores."""
-        self.latest = Scores(np.empty(0, np.int64), np.empty(0))
-
-    def process(self, batch: Batch, head_ms: Int64) -> list[tuple[int, Alert]]:
-        """Take a batch in; its alerts, each with the record of the batch that it is about.
+    def process(self, batch: Batch, head_ms: Int64) -> tuple[Float, list[tuple[int, Alert]]]:
+        """Take a batch in; the score of each record, NaN where there is none, and alerts with the record of each.
 
         Args:
             batch: In stream order.
@@ -69,10 +49,10 @@ class Scorer:
         """
         rows, risk = self._risk_batch(batch, head_ms)
         scored = self.agent.process(risk)
-        payments = ~risk.is_label
-        self.latest = Scores(batch.offsets[rows[payments]], scored.score[payments])
+        scores = np.full(len(batch), np.nan)
+        scores[rows] = scored.score
         if not scored.reasons:
-            return []
+            return scores, []
         refs = SampleRefs.of_batch(batch, ids=batch.columns[self._id_field])  # type: ignore[arg-type]  # it is text
         alerts = []
         for at in sorted(scored.reasons):
@@ -80,7 +60,7 @@ class Scorer:
             evidence.setdefault(self.spec.amount, int(risk.value[at]))
             evidence |= {name: str(column[at]) for name, column in risk.keys.items()}
             alerts.append((int(rows[at]), self._alert(batch, int(rows[at]), refs, evidence)))
-        return alerts
+        return scores, alerts
 
     def _risk_batch(self, batch: Batch, head_ms: Int64) -> tuple[Int64, RiskBatch]:
         """The batch's payments and labels, and which of its rows they are."""

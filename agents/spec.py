@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 FieldType = Literal["str", "int", "float", "bool", "ints"]
@@ -48,6 +49,7 @@ class StreamSpec:
         idle_advance_ms: If set, after so long without records the worker lets event time follow the wall clock.
         retention_ms: Age beyond which the log may drop records of the topic, its dead letters and late records.
         retention_bytes: Size of a partition of the topic beyond which the log may drop its oldest records.
+        types: Values of the field ``type`` by which its records are told apart in a file that mixes streams.
     """
 
     name: str
@@ -63,6 +65,7 @@ class StreamSpec:
     idle_advance_ms: int | None = None
     retention_ms: int = 604_800_000
     retention_bytes: int | None = None
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +94,7 @@ class RuleSpec:
     @property
     def version(self) -> str:
         """Hash of the definition, 8 hexadecimal digits."""
-        parts = (self.table, self.when, self.severity, self.cooldown_ms)
-        return hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest()
+        return _digest(repr((self.table, self.when, self.severity, self.cooldown_ms)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,4 +138,9 @@ class DetectorSpec:
         """Hash of the definition, 8 hexadecimal digits."""
         parts = (self.kind, self.stream, self.table, self.by, self.value, self.threshold, self.clear, self.direction)
         more = (self.rest, self.calibration) if self.rest or self.calibration else ()
-        return hashlib.blake2b(repr((parts + more, sorted(self.params.items()))).encode(), digest_size=4).hexdigest()
+        return _digest(repr((parts + more, sorted(self.params.items()))))
+
+
+@lru_cache
+def _digest(definition: str) -> str:
+    return hashlib.blake2b(definition.encode(), digest_size=4).hexdigest()

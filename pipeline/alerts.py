@@ -11,12 +11,12 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
-import numpy as np
 import orjson
 
 from agents.events import Alert, RecordRef
 from agents.spec import Severity
 from pipeline.errors import StateError
+from pipeline.explanation import Scalar, explanation, value_text
 
 CONTENT_TYPE = b"application/json"
 EVENT_TYPE = "streamgauge.alert.v1"
@@ -26,7 +26,6 @@ _NOVELTY = re.compile(r"(?:is_new|first_seen)\((\w+)\)")
 _IS_TIME_MS, _NEAR_MS = 10**11, 10 * 24 * 3_600_000
 _CALL = re.compile(r"\w+\([^()]*\)")
 
-Scalar = float | int | str | bool
 UnixMs = Annotated[int, msgspec.Meta(description="Unix time in milliseconds")]
 
 
@@ -77,10 +76,12 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
     source: Annotated[Position, msgspec.Meta(description="The record that fired")]
     records: Annotated[list[Position], msgspec.Meta(description="Contributing records, newest last, capped")]
     trace: Annotated[str | None, msgspec.Meta(description="W3C traceparent of the source record")] = None
+    explanation: Annotated[str, msgspec.Meta(description="All that made it fire, in one sentence")] = ""
 
 
+_MADE = ("why", "detected_ms", "explanation")
 _decode = msgspec.json.Decoder(AlertMessage).decode
-_OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in ("why", "detected_ms"))
+_OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in _MADE)
 
 
 def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
@@ -91,10 +92,10 @@ def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
         detected_ms: Wall time of the detection, Unix ms.
         app: Name of the application.
 
-    Cost: about 15 us.
+    Cost: about 25 us.
     """
     message: dict[str, Any] = {name: getattr(alert, name) for name in _OWN}
-    message |= {"detected_ms": detected_ms, "why": explain(alert)}
+    message |= {"detected_ms": detected_ms, "why": explain(alert), "explanation": explanation(alert)}
     value = orjson.dumps(message, default=RecordRef._asdict, option=orjson.OPT_SERIALIZE_NUMPY)
     return EncodedAlert(alert.key.encode(), value, _headers(alert, app))
 
@@ -145,10 +146,12 @@ def explain(alert: Alert) -> str:
     facts = [_against(name, values.pop(name), limits[name]) for name in limits if name in values]
     facts += news
     facts += [
-        f"{name} = {_text(value)}" for name, value in values.items() if is_series or _is_said(name, alert.condition)
+        f"{name} = {value_text(value)}"
+        for name, value in values.items()
+        if is_series or _is_said(name, alert.condition)
     ]
     listed = " and ".join(filter(None, (", ".join(facts[:-1]), *facts[-1:]))) or alert.condition
-    return f"{alert.rule} fired for {_text(alert.key)}: {listed}."
+    return f"{alert.rule} fired for {value_text(alert.key)}: {listed}."
 
 
 def alert_schema() -> bytes:
@@ -191,8 +194,8 @@ def _headers(alert: Alert, app: str) -> list[tuple[str, bytes]]:
 
 
 def _against(name: str, value: Scalar | None, limit: Scalar) -> str:
-    return f"{name} = {_text(value)}" + (
-        "" if value == limit and isinstance(limit, str) else f" (limit {_text(limit)})"
+    return f"{name} = {value_text(value)}" + (
+        "" if value == limit and isinstance(limit, str) else f" (limit {value_text(limit)})"
     )
 
 
@@ -210,7 +213,7 @@ def _news(values: dict[str, Scalar | None]) -> list[str]:
         found = _NOVELTY.fullmatch(name)
         if found and found[1] not in facts:
             of = found[1]
-            subject = f"{of} {_text(values.pop(of))}" if of in values else of
+            subject = f"{of} {value_text(values.pop(of))}" if of in values else of
             facts[of] = f"{subject} is {'new' if values[name] else 'not new'}"
     return list(facts.values())
 
@@ -222,18 +225,3 @@ def _moment(value: Scalar | None, event_time_ms: int) -> Scalar | None:
     if abs(value - event_time_ms) > _NEAR_MS:
         return value
     return f"{(_EPOCH + timedelta(milliseconds=round(value))):%H:%M:%S.%f}"[:-3] + "Z"
-
-
-def _text(value: Scalar | None) -> str:
-    """A value for people: four significant digits, none of them lost before the decimal point."""
-    if isinstance(value, np.generic):  # from a user's agent
-        value = value.item()
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return "unknown"
-    if isinstance(value, str):
-        return orjson.dumps(value).decode()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

@@ -187,7 +187,7 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
             add(f"{topic}.dead-letter", plan.partitions, retention_ms=kept_ms)
             add(f"{topic}.late", plan.partitions, retention_ms=kept_ms)
         for name, table in plan.tables.items():
-            if table.window.kind == "tumbling":
+            if table.sends_closed:
                 add(closed_topic(config.name, name), plan.partitions)
     add(config.alerts_topic, max((stream.partitions for stream in config.streams.values()), default=1))
     return list(specs.values())

@@ -87,9 +87,7 @@ def own_topics(config: AppConfig, *, alerts: bool = False) -> list[str]:
         found.append(state_topic(config, topic))
         if topic not in sources:
             found.append(topic)
-        found += [
-            closed_topic(config.name, name) for name, table in plan.tables.items() if table.window.kind == "tumbling"
-        ]
+        found += [closed_topic(config.name, name) for name, table in plan.tables.items() if table.sends_closed]
     return found + ([config.alerts_topic] if alerts else [])
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
-from agents.scorer import Scores
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.plan import SourcePlan
 from pipeline.shard_input import packed_rows
-from pipeline.shard_output import Repartitioner, closed_windows
+from pipeline.shard_output import OnScores, Repartitioner, closed_windows
 from pipeline.shard_scores import ShardScores
 from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
@@ -33,10 +32,12 @@ class Shard:
     Args:
         plan: What to do for the topic.
         partition: Which partition of it.
+        on_scores: Told the score of each record, by whoever scores records; ``None`` for nobody.
     """
 
-    def __init__(self, plan: SourcePlan, partition: int) -> None:
+    def __init__(self, plan: SourcePlan, partition: int, *, on_scores: OnScores | None = None) -> None:
         self.plan = plan
+        self._on_scores = on_scores
         self.source = TopicPartition(plan.topic, partition)
         self.position = 0
         self.notices: list[str] = []
@@ -62,11 +63,6 @@ class Shard:
     def watermark_ms(self) -> int:
         """Newest event time seen."""
         return self._clock.head_ms
-
-    @property
-    def scores(self) -> Mapping[str, Scores]:
-        """Of the newest chunk's payments, by name of the risk score."""
-        return self._scores.latest
 
     @property
     def emitted(self) -> int:
@@ -131,7 +127,6 @@ class Shard:
         chunk: Chunk | None = None,
     ) -> None:
         """Apply decoded records; rows that were repartitioned bring the clock of their origin, others their chunk."""
-        self._scores.forget()
         if not len(batch):
             return
         before = self._dropped()
@@ -145,7 +140,7 @@ class Shard:
             late |= found.late
         for spec in self.plan.samples:
             alerts += self._sample(spec.name, batch)
-        alerts += self._scores.process(batch, head_ms)
+        alerts += self._scores.process(batch, head_ms, self._on_scores)
         alerts.sort(key=lambda pair: pair[0])
         output.alerts += [alert for _, alert in alerts]
         output.time_ms = np.concatenate((output.time_ms, batch.time_ms))
@@ -174,16 +169,16 @@ class Shard:
         agent = self._series[name]
         names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
-        refs = SampleRefs.of_batch(batch, ids=ids if isinstance(ids, list) else None)
+        refs = SampleRefs.of_batch(batch, ids=None if isinstance(ids, np.ndarray) else ids)
         self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None
-        _, alerts = agent.take(list(names), batch.time_ms, np.asarray(values, np.float64), refs, calibration=learning)
-        index = (
-            {(int(p), int(o)): at for at, (p, o) in enumerate(zip(batch.partition, batch.offsets, strict=True))}
-            if alerts
-            else {}
-        )
+        measured = np.asarray(values, np.float64)
+        scores, alerts = agent.take(list(names), batch.time_ms, measured, refs, calibration=learning)
+        if self._on_scores is not None:
+            self._on_scores(name, batch, scores)
+        places = enumerate(zip(batch.partition, batch.offsets, strict=True)) if alerts else ()
+        index = {(int(partition), int(offset)): at for at, (partition, offset) in places}
         return [(index[alert.source.partition, alert.source.offset], alert) for alert in alerts]
 
     def _close(self, head_ms: Int64, positions: Int64, output: Output) -> None:
@@ -191,10 +186,10 @@ class Shard:
             agent.group.close(self._clock.closed_ms)
             for name, closed in agent.group.take_closed():
                 table = agent.group.tables[name].spec
-                output.outgoing.append(closed_windows(self.plan.app, table, closed))
-                closer = self._closer(
-                    closed.window_start_ms + table.window.size_ms + table.window.grace_ms, head_ms, positions
-                )
+                if table.sends_closed:
+                    output.outgoing.append(closed_windows(self.plan.app, table, closed))
+                due_ms = closed.window_start_ms + table.window.size_ms + table.window.grace_ms
+                closer = self._closer(due_ms, head_ms, positions)
                 for spec in self.plan.windows:
                     if spec.table == name:
                         output.alerts += self._window(self._series[spec.name], closed, table.window.size_ms, closer)
@@ -233,14 +228,8 @@ class Shard:
         self._fed.clear()
         slabs |= self._scores.dirty(self.position)
         self.counts["evicted"], self.counts["expired"] = self._dropped()
-        meta = Meta(
-            self.position,
-            self._clock.head_ms,
-            self._clock.closed_ms,
-            self._clock.origins,
-            self._definitions(),
-            dict(self.counts),
-        )
+        now = self._clock
+        meta = Meta(self.position, now.head_ms, now.closed_ms, now.origins, self._definitions(), dict(self.counts))
         slabs[META] = self._progress.full(meta)
         return slabs
 

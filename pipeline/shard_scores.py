@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from agents.events import Alert, Batch, Int64
 from agents.hashes import ColumnHashes
 from agents.risk_spec import RiskSpec
-from agents.scorer import Scorer, Scores
+from agents.scorer import Scorer
 from agents.spec import StreamSpec
+from pipeline.shard_output import OnScores
 
 _PREFIX = b"score/"
 
@@ -24,11 +25,6 @@ class ShardScores:
         self._scorers = [Scorer(spec, id_field=stream.id or "id", hashes=hashes) for spec in specs]
 
     @property
-    def latest(self) -> dict[str, Scores]:
-        """What the payments of the newest batch got, by name of the score."""
-        return {scorer.spec.name: scorer.latest for scorer in self._scorers}
-
-    @property
     def dropped(self) -> tuple[int, int]:
         """Keys evicted and expired since the shard was made."""
         each = [scorer.agent.dropped for scorer in self._scorers]
@@ -39,14 +35,21 @@ class ShardScores:
         """What the state of each score depends on, as a hash."""
         return {scorer.spec.name: scorer.spec.learned_as for scorer in self._scorers}
 
-    def forget(self) -> None:
-        """Another batch begins."""
-        for scorer in self._scorers:
-            scorer.forget()
+    def process(self, batch: Batch, head_ms: Int64, on_scores: OnScores | None) -> list[tuple[int, Alert]]:
+        """Take a batch in; alerts with the record that each is about.
 
-    def process(self, batch: Batch, head_ms: Int64) -> list[tuple[int, Alert]]:
-        """Take a batch in; alerts with the record that each is about."""
-        return [found for scorer in self._scorers for found in scorer.process(batch, head_ms)]
+        Args:
+            batch: In stream order.
+            head_ms: Newest event time so far in this partition, shape ``(n,)``.
+            on_scores: Told the score of each record; ``None`` for nobody.
+        """
+        alerts: list[tuple[int, Alert]] = []
+        for scorer in self._scorers:
+            scores, found = scorer.process(batch, head_ms)
+            alerts += found
+            if on_scores is not None:
+                on_scores(scorer.spec.name, batch, scores)
+        return alerts
 
     def dirty(self, applied: int) -> dict[bytes, bytes | None]:
         """Slabs that changed since the last call, by key; ``None``: gone."""

@@ -82,7 +82,7 @@ class TableGroup:
         self._seen = Dirty(1)
 
     def update(
-        self, keys: list[str], time_ms: Int64, own_ms: Int64, head_ms: Int64, inputs: Mapping[str, NDArray[Any]]
+        self, keys: Sequence[str], time_ms: Int64, own_ms: Int64, head_ms: Int64, inputs: Mapping[str, NDArray[Any]]
     ) -> Iterator[Stretch]:
         """Take records in, all columns of ``n`` records; see ``Arrivals`` for their meaning.
 
@@ -136,7 +136,7 @@ class TableGroup:
 
     # ---- keys come and go -------------------------------------------------------------------------------------------
 
-    def _cuts(self, keys: list[str], head_ms: Int64) -> Iterator[tuple[int, int]]:
+    def _cuts(self, keys: Sequence[str], head_ms: Int64) -> Iterator[tuple[int, int]]:
         """Stretches of the batch between which keys are swept or evicted; doing so is part of the iteration."""
         sweeps = head_ms // self._sweep_ms
         bounds = [0, *((sweeps[1:] != sweeps[:-1]).nonzero()[0] + 1).tolist(), len(keys)]
@@ -145,7 +145,7 @@ class TableGroup:
                 self._sweep(int(sweeps[start]))
             yield from self._within_cap(keys, start, stop)
 
-    def _within_cap(self, keys: list[str], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    def _within_cap(self, keys: Sequence[str], start: int, stop: int) -> Iterator[tuple[int, int]]:
         while len(self.index) + stop - start > self._max_keys:
             room = self._max_keys - len(self.index)
             fits = self.index.prefix_within(keys[start:stop], room)
@@ -179,7 +179,7 @@ class TableGroup:
         self._named.mark(0, slots)
         self._seen.mark(0, slots)
 
-    def _intern(self, keys: list[str]) -> Int64:
+    def _intern(self, keys: Sequence[str]) -> Int64:
         used, held = self.index.used, len(self.index)
         slots = self.index.intern(keys)
         if len(self.index) > held:

@@ -1,11 +1,14 @@
 """Keys as small integers: slots into the arrays of all tables that share a key."""
 
 import heapq
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.lookup import SlotLookup
+from tables.slices import Texts, compiled, texts_of
 from tables.text import hash_text
 
 Int64 = NDArray[np.int64]
@@ -22,7 +25,8 @@ class KeyIndex:
     Args:
         capacity: Initial length of the arrays; they double when full.
 
-    Cost: one dictionary look-up a record; about 200 bytes and the key's own text for each key.
+    Cost: one dictionary look-up a record, or 20 ns where texts stand in bytes; about 200 bytes and the key's own text
+    for each key.
     """
 
     def __init__(self, *, capacity: int = 1024) -> None:
@@ -33,6 +37,9 @@ class KeyIndex:
         self.touched_ms = np.full(capacity, NEVER, np.int64)
         self._slots = _Slots(self)
         self._free: list[int] = []
+        loops = compiled()
+        self._lookup = None if loops is None else SlotLookup(loops)
+        self._unknown: list[int] = []  # slots that the look-up does not know yet
 
     def __len__(self) -> int:
         """Keys held."""
@@ -55,11 +62,28 @@ class KeyIndex:
         """The slot of ``key`` if it is held."""
         return self._slots.get(key)
 
-    def intern(self, keys: list[str]) -> Int64:
+    def intern(self, keys: Sequence[str]) -> Int64:
         """Slots of ``keys``, shape ``(n,)``; new keys get one."""
-        return np.fromiter(map(self._slots.__getitem__, keys), np.int64, len(keys))
+        if not isinstance(keys, Texts) or self._lookup is None:
+            return np.fromiter(map(self._slots.__getitem__, keys), np.int64, len(keys))
+        self._teach(self._lookup)
+        slots = self._lookup.find(keys)
+        missing = np.flatnonzero(slots < 0)
+        if len(missing):
+            slots[missing] = np.fromiter(map(self._slots.__getitem__, keys.take(missing)), np.int64, len(missing))
+        return slots
 
-    def prefix_within(self, keys: list[str], room: int) -> int:
+    def _teach(self, lookup: SlotLookup) -> None:
+        """Let the look-up know the keys that came since."""
+        if self._unknown:
+            slots, self._unknown = self._unknown, []
+            lookup.add(slots, texts_of([str(self.names[slot]) for slot in slots]))
+
+    def _note(self, slot: int) -> None:
+        if self._lookup is not None:
+            self._unknown.append(slot)
+
+    def prefix_within(self, keys: Sequence[str], room: int) -> int:
         """How many of ``keys``, from the start, can be interned with at most ``room`` new ones among them."""
         new: set[str] = set()
         for position, key in enumerate(keys):
@@ -91,6 +115,9 @@ class KeyIndex:
 
     def evict(self, slots: Int64) -> None:
         """Forget these slots."""
+        if self._lookup is not None:
+            self._teach(self._lookup)
+            self._lookup.remove(slots)
         for slot in slots.tolist():
             name = self.names[slot]
             if name is not None:
@@ -108,6 +135,7 @@ class KeyIndex:
             self.names[slot] = name
             if name is not None:
                 dict.__setitem__(self._slots, name, slot)
+                self._note(slot)
                 self.hashes[slot] = hash_text(name)
 
     def loaded(self) -> None:
@@ -126,6 +154,7 @@ class KeyIndex:
             self._grow(slot + 1)
             self.names.append(key)
         self.hashes[slot] = hash_text(key)
+        self._note(slot)
         return slot
 
     def _grow(self, needed: int) -> None:

@@ -102,6 +102,7 @@ class TableSpec:
         measures: Its columns.
         ttl_ms: A key not seen for this long in stream time is dropped.
         max_keys: Most keys that one partition holds; beyond it the keys seen longest ago are evicted, and counted.
+        closed: Whether the final rows of a tumbling window are sent on when it closes.
     """
 
     name: str
@@ -111,6 +112,12 @@ class TableSpec:
     measures: tuple[Measure, ...]
     ttl_ms: int
     max_keys: int = 1_000_000
+    closed: bool = True
+
+    @property
+    def sends_closed(self) -> bool:
+        """Whether it has a topic of closed windows."""
+        return self.closed and self.window.kind == "tumbling"
 
     @property
     def version(self) -> str:

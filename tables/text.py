@@ -46,7 +46,7 @@ class TextHasher(dict[str, int]):
         hashed = self[value] = hash_text(value)
         return hashed
 
-    def column(self, values: list[str]) -> NDArray[np.int64]:
+    def column(self, values: Sequence[str]) -> NDArray[np.int64]:
         """Hashes of ``values``, shape ``(n,)``."""
         return np.fromiter(map(self.__getitem__, values), np.int64, len(values))
 

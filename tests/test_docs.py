@@ -90,3 +90,35 @@ def test_the_readme_commands_run(tmp_path):
     assert '"rapid-large"' in printed["alerts"]
     assert '"ann"' in printed["tables"]
     assert len(printed["consume"].splitlines()) == 4
+
+
+def test_the_backtest_commands_run(tmp_path):
+    """Typed as written, one after the other, each command prints what the page shows after it."""
+    page = ROOT / "docs" / "backtest.md"
+    (tmp_path / "shop.toml").write_text(blocks("toml", page)[0])
+    for name, block in zip(("records", "truth"), blocks("json", page), strict=True):
+        (tmp_path / f"{name}.ndjson").write_text(block)
+    command = tmp_path / "streamgauge"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m pipeline.cli.main "$@"\n')
+    command.chmod(0o755)
+    shown = re.findall(r"^```console\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(shown) == 5
+    for typed, expected in shown:
+        printed = ""
+        for line in re.findall(r"^\$ (.*)", typed, re.MULTILINE):
+            run = subprocess.run(
+                line,
+                shell=True,
+                cwd=tmp_path,
+                env={"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}:/usr/bin:/bin"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert run.returncode == 0, (line, run.stderr)
+            printed += run.stdout
+        lines = [line.rstrip() for line in printed.splitlines()]
+        assert [line for line in expected.splitlines() if line not in lines] == []
+    assert (tmp_path / "alerts.ndjson").read_text().startswith('{"record_id":"p3","id":"')
+    assert (tmp_path / "scores.ndjson").read_text() == ""

@@ -7,6 +7,7 @@ import typer
 
 from pipeline.cli.commands import load, tables, topics
 from pipeline.cli.commands.alerts import alerts
+from pipeline.cli.commands.backtest import backtest
 from pipeline.cli.commands.check import check
 from pipeline.cli.commands.consume import consume
 from pipeline.cli.commands.demo import demo
@@ -16,6 +17,7 @@ from pipeline.cli.commands.produce import produce
 from pipeline.cli.commands.reset import reset
 from pipeline.cli.commands.version import version
 from pipeline.cli.commands.web import web
+from pipeline.cli.commands.why import why
 from pipeline.cli.commands.worker import worker
 from pipeline.cli.program import EXIT_CODES, Program, tolerate_any_encoding
 
@@ -47,9 +49,9 @@ def common(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (demo, worker, web),
-    "Look": (alerts, lag),
+    "Look": (alerts, why, lag),
     "Records": (produce, consume),
-    "Configuration": (check, detectors, reset, version),
+    "Configuration": (check, backtest, detectors, reset, version),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

@@ -10,8 +10,8 @@ from agents.spec import Field, FieldType, StreamSpec
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section, names_of
 
-_RETENTION = ("retention", "retention_bytes")
-_KEYS = ("topic", "partitions", "key", "time", "id", "fields", "max_ahead", "max_bytes", "idle_advance", *_RETENTION)
+_LIMITS = ("max_ahead", "max_bytes", "idle_advance", "retention", "retention_bytes")
+_KEYS = ("topic", "partitions", "key", "time", "id", "fields", "types", *_LIMITS)
 _FIELD_KEYS = ("type", "optional", "unit", "width")
 _TYPES: tuple[FieldType, ...] = get_args(FieldType)
 _OTHER_NAMES: dict[str, FieldType] = {
@@ -28,7 +28,8 @@ _DECLARED = 'write {name} = "str", "int", "float" or "bool", with a ? behind it 
 
 def read_streams(report: Report, values: dict[str, Any], taken: dict[str, str]) -> dict[str, StreamSpec]:
     """All streams that could be made sense of; ``taken`` says which topics are in use already, and for what."""
-    streams = {}
+    streams: dict[str, StreamSpec] = {}
+    typed: dict[str, str] = {}
     for name, given in names_of(report, values, "streams").items():
         section = Section(report, ("streams", name), given, _KEYS)
         topic = read_topic(section, "topic", name)
@@ -36,6 +37,9 @@ def read_streams(report: Report, values: dict[str, Any], taken: dict[str, str]) 
             section.wrong("topic", f"the topic {topic!r} is already that of {taken[topic]}; each needs its own")
         taken[topic] = f"[streams.{name}]"
         streams[name] = _stream(section, name, topic)
+        for kind in streams[name].types:
+            if typed.setdefault(kind, name) != name:
+                section.wrong("types", f"the type {show(kind)} is already that of [streams.{typed[kind]}]")
     return streams
 
 
@@ -104,7 +108,16 @@ def _stream(section: Section, name: str, topic: str) -> StreamSpec:
         idle_advance_ms=section.duration("idle_advance", None),
         retention_ms=section.duration("retention", _WEEK_MS) or _WEEK_MS,
         retention_bytes=section.whole("retention_bytes", 1, 1, 1 << 62) if section.has("retention_bytes") else None,
+        types=_kinds(section),
     )
+
+
+def _kinds(section: Section) -> tuple[str, ...]:
+    given = section.values.get("types", [])
+    if isinstance(given, list) and all(isinstance(kind, str) and kind for kind in given):
+        return tuple(given)
+    section.wrong("types", f'types must be a list of texts such as ["card", "transfer"], found {show(given)}')
+    return ()
 
 
 def _fields(section: Section) -> dict[str, Field]:

@@ -11,7 +11,7 @@ from pipeline.config.section import Section, names_of
 from pipeline.config.streams import field_of
 from tables.spec import TableSpec, Window
 
-_KEYS = ("stream", "by", "window", "measures", "ttl", "max_keys")
+_KEYS = ("stream", "by", "window", "measures", "ttl", "max_keys", "closed")
 _WINDOW_KEYS = ("sliding", "tumbling", "pane", "grace")
 _MOST_PANES = 1_440
 _USUAL_PANES = 60
@@ -33,7 +33,14 @@ def read_tables(report: Report, values: dict[str, Any], streams: Mapping[str, St
         ttl_ms = section.duration("ttl", max(_HOUR_MS, 3 * low_ms), low_ms=low_ms)
         max_keys = section.whole("max_keys", 1_000_000, 1, 1 << 31)
         tables[name] = TableSpec(
-            name=name, stream=stream, by=by, window=window, measures=measures, ttl_ms=ttl_ms or 0, max_keys=max_keys
+            name=name,
+            stream=stream,
+            by=by,
+            window=window,
+            measures=measures,
+            ttl_ms=ttl_ms or 0,
+            max_keys=max_keys,
+            closed=section.flag("closed", True),
         )
     return tables
 

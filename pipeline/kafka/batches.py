@@ -19,12 +19,14 @@ from aiokafka import codec
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.memory_records import MemoryRecords
+from crc32c import crc32c
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
-from pipeline.kafka.splitting import Slices, cut, split
+from pipeline.kafka.splitting import split
+from tables.slices import Payloads, joined_payloads
 
-_LENGTH, _AFTER_LENGTH, _MAGIC = 8, 12, 16  # where they stand in a batch, whatever its format
+_LENGTH, _AFTER_LENGTH, _MAGIC, _CRC, _AFTER_CRC = 8, 12, 16, 17, 21  # where they stand in a batch, whatever its format
 _Place = tuple[bytes, int]  # some data, and where in it a batch begins
 _UNKNOWN_MS = -1  # as Kafka says it of records from before it had timestamps
 Aborted = Sequence[tuple[int, int]]
@@ -47,7 +49,7 @@ class _Part(NamedTuple):
     offsets: Int64
     timestamps_ms: Int64
     keys: Sequence[bytes | None]
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     headers: list[Headers] | None
 
 
@@ -93,7 +95,7 @@ def _visible(data: bytes, aborted: Aborted) -> Iterator[tuple[Any, _Place, bool]
     waiting = sorted(aborted, key=lambda pair: pair[1])
     gone: set[int] = set()
     for batch, place in _batches(data):
-        if not batch.validate_crc():
+        if not _is_sound(batch, *place):
             raise CorruptRecordException("the checksum of a batch is wrong")
         if not (batch.is_transactional or batch.is_control_batch):
             yield batch, place, True  # may be of an old format, in which a batch does not tell its first offset
@@ -106,6 +108,15 @@ def _visible(data: bytes, aborted: Aborted) -> Iterator[tuple[Any, _Place, bool]
             yield batch, place, False
         else:
             yield batch, place, batch.producer_id not in gone
+
+
+def _is_sound(batch: Any, data: bytes, at: int) -> bool:
+    """Whether its checksum is right."""
+    if data[at + _MAGIC] != _NEW:
+        return bool(batch.validate_crc())
+    stop = at + _AFTER_LENGTH + int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
+    told = int.from_bytes(data[at + _CRC : at + _AFTER_CRC])
+    return crc32c(memoryview(data)[at + _AFTER_CRC : stop]) == told
 
 
 def _batches(data: bytes) -> Iterator[tuple[Any, _Place]]:
@@ -152,8 +163,8 @@ def _split(data: bytes, at: int, position: int) -> _Part | None:
     return _Part(
         offsets[kept],
         stamps[kept],
-        Slices([(payload, found.key_at[kept], found.key_bytes[kept])]),
-        cut(payload, found.value_at[kept], found.value_bytes[kept]),
+        Payloads(payload, found.key_at[kept], found.key_bytes[kept]),
+        Payloads(payload, found.value_at[kept], found.value_bytes[kept]),
         None,
     )
 
@@ -193,18 +204,16 @@ def _chunk(source: TopicPartition, parts: list[_Part], next_offset: int) -> Chun
         partition=source.partition,
         offsets=_joined(parts, lambda part: part.offsets),
         timestamps_ms=_joined(parts, lambda part: part.timestamps_ms),
-        keys=_keys(parts),
-        values=list(chain.from_iterable(part.values for part in parts)),
+        keys=_items([part.keys for part in parts]),
+        values=_items([part.values for part in parts]),
         headers=headers,
         next_offset=next_offset,
     )
 
 
-def _keys(parts: list[_Part]) -> Sequence[bytes | None]:
-    lazy = [part.keys.parts for part in parts if isinstance(part.keys, Slices)]
-    if len(lazy) == len(parts):
-        return Slices(list(chain.from_iterable(lazy)))
-    return list(chain.from_iterable(part.keys for part in parts))
+def _items(parts: Sequence[Sequence[bytes | None]]) -> Sequence[bytes | None]:
+    whole = [part for part in parts if isinstance(part, Payloads)]
+    return joined_payloads(whole) if whole and len(whole) == len(parts) else list(chain.from_iterable(parts))
 
 
 def _joined(parts: list[_Part], column: Callable[[_Part], Int64]) -> Int64:

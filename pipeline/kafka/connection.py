@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeVar
 
-from aiokafka import errors
+from aiokafka import conn, errors
 from aiokafka.client import AIOKafkaClient
 
 from pipeline.errors import (
@@ -30,6 +30,10 @@ from pipeline.log.names import unknown_topic
 _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+# By default a connection stops reading at 128 KiB and starts again when that was looked at: several rounds of the loop
+# for each of the megabytes of a fetch.
+conn.READER_LIMIT = 32 << 20
 
 T = TypeVar("T")
 _RETRY_S: Final = 0.1

@@ -7,12 +7,11 @@ A record of format 2 is a chain of variable-length integers (KIP-98)::
 Needs numba; without it, and for batches of older formats or with headers, ``batches`` reads record by record.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.events import Int64
 
@@ -61,61 +60,3 @@ def split(payload: bytes, at: int, count: int) -> Columns | None:
     if kernel(np.frombuffer(payload, np.uint8), at, count, found) != count:
         return None
     return Columns(*found)
-
-
-class Slices(Sequence[bytes | None]):
-    """Parts of a text of bytes, cut out when somebody asks for them.
-
-    Keys are rarely read: the partition of a record is known, and what it counts for stands in its value.
-    """
-
-    def __init__(self, parts: Sequence[tuple[bytes, Int64, Int64]]) -> None:
-        self.parts = parts
-        self._length = sum(len(starts) for _, starts, _ in parts)
-        self._cut: list[bytes | None] | None = None
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[bytes | None]:
-        return iter(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes | None]: ...
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes | None] | None:
-        if isinstance(index, slice) and self._cut is None:
-            return self._part(*index.indices(self._length))
-        return self._items[index]
-
-    def _part(self, start: int, stop: int, step: int) -> Sequence[bytes | None]:
-        """A stretch, not cut out either."""
-        if step != 1:
-            return self._items[start:stop:step]
-        parts, before = [], 0
-        for payload, starts, sizes in self.parts:
-            inside = slice(max(start - before, 0), max(stop - before, 0))
-            if len(starts[inside]):
-                parts.append((payload, starts[inside], sizes[inside]))
-            before += len(starts)
-        return Slices(parts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]  # a sequence that is compared by its items
-
-    @property
-    def _items(self) -> list[bytes | None]:
-        if self._cut is None:
-            self._cut = [item for payload, starts, sizes in self.parts for item in cut(payload, starts, sizes)]
-        return self._cut
-
-
-def cut(payload: bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[bytes | None]:
-    """The parts of ``payload`` at ``starts``; ``None`` where the size is -1."""
-    first, last = starts.tolist(), (starts + sizes).tolist()
-    if len(sizes) and int(sizes.min()) < 0:
-        return [None if stop < start else payload[start:stop] for start, stop in zip(first, last, strict=True)]
-    return [payload[start:stop] for start, stop in zip(first, last, strict=True)]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 
 from pipeline.errors import UsageError
+from pipeline.explanation import explanation
 from pipeline.health import skew
 from pipeline.views import TableView
 from pipeline.web.auth import current_user
@@ -237,4 +238,5 @@ def _alert(kept: KeptAlert) -> AlertOut:
     fields = {name: getattr(kept.alert, name) for name in AlertOut.model_fields if hasattr(kept.alert, name)}
     fields["source"] = kept.alert.source._asdict()
     fields["records"] = [record._asdict() for record in kept.alert.records]
-    return AlertOut(**fields, detected_ms=kept.detected_ms, why=kept.why)
+    full = explanation(kept.alert)
+    return AlertOut(**fields, detected_ms=kept.detected_ms, why=kept.why, explanation=full)

@@ -140,6 +140,7 @@ class AlertOut(BaseModel):
     source: RecordOut
     records: list[RecordOut]
     trace: str | None
+    explanation: str
 
 
 class AlertsOut(BaseModel):

@@ -60,7 +60,7 @@ def run_worker(
     Returns:
         The exit code.
     """
-    _log_to_stderr()
+    log_to_stderr()
     _collect_rarely()
     try:
         log = open_log(config.log, kafka=config.kafka)
@@ -201,7 +201,8 @@ def _collect_rarely() -> None:
     gc.set_threshold(70_000, 20, 20)
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
+    """Where messages for people go, and which of the libraries' are shown."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for library in ("faust", "mode"):  # Kafka's client is silenced where its errors are translated
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -68,19 +68,24 @@ async def _watch(url: str, total: int) -> tuple[float, int]:
         await log.close()
 
 
-def run(payments: Payments) -> Run:
-    """Fill a fresh log, let a worker on one core catch up, and say how fast it went."""
+def run(payments: Payments, *, workers: int = 1) -> Run:
+    """Fill a fresh log, let workers on a core each catch up, and say how fast it went."""
     with tempfile.TemporaryDirectory(prefix="streamgauge-bench-") as folder:
         url = f"local://{Path(folder) / 'bench.db'}"
         asyncio.run(_fill(url, payments))
         command = [sys.executable, "-m", "pipeline.cli.main", "worker", "--until-idle", "-c", str(EXAMPLE)]
-        worker = subprocess.Popen(command, env={**os.environ, "STREAMGAUGE_APP__LOG": url}, stderr=subprocess.DEVNULL)
+        cores = sorted(os.sched_getaffinity(0), reverse=True)
+        env, quiet = {**os.environ, "STREAMGAUGE_APP__LOG": url}, subprocess.DEVNULL
+        started = [subprocess.Popen(command, env=env, stderr=quiet) for _ in range(workers)]
         try:
-            os.sched_setaffinity(worker.pid, {max(os.sched_getaffinity(0))})
+            for worker, core in zip(started, cores, strict=False):
+                os.sched_setaffinity(worker.pid, {core})
             per_s, alerts = asyncio.run(_watch(url, len(payments)))
-            _, status, usage = os.wait4(worker.pid, 0)
+            ends = [os.wait4(worker.pid, 0)[1:] for worker in started]
         finally:
-            worker.kill()
-        if status:
-            raise RuntimeError(f"the worker ended with status {status}")
-    return Run(per_s, (usage.ru_utime + usage.ru_stime) / len(payments) * 1e6, alerts)
+            for worker in started:
+                worker.kill()
+        if any(status for status, _ in ends):
+            raise RuntimeError(f"the workers ended with status {[status for status, _ in ends]}")
+    spent_s = sum(usage.ru_utime + usage.ru_stime for _, usage in ends)
+    return Run(per_s, spent_s / len(payments) * 1e6, alerts)

@@ -77,22 +77,23 @@ def main() -> None:
     given = parser.parse_args()
     with np.load(given.records) as file:
         data = {name: file[name] for name in file.files}
-    shard = Shard(plans(load_config(CONFIG, {}))["payments"], 0)
-    score = np.full(len(data["time_s"]), np.nan)
+    scored: list[NDArray[np.float64]] = []
+    plan = plans(load_config(CONFIG, {}))["payments"]
+    shard = Shard(plan, 0, on_scores=lambda _name, _batch, scores: scored.append(scores))
+    score = np.full(2 * len(data["time_s"]), np.nan)  # of payments, then of labels
     seconds, records, alerts = 0.0, 0, 0
     for rows, chunk in chunks(data, given.delay * DAY_MS, "payments"):
         begun = time.process_time()
         output = shard.process(chunk)
         seconds += time.process_time() - begun
-        found = shard.scores["risk"]
-        score[rows[found.offsets - chunk.offsets[0]]] = found.score
+        score[rows] = scored.pop()
         records, alerts = records + len(rows), alerts + len(output.alerts)
     print(f"{records:,} payments and labels, {alerts:,} alerts: {records / seconds:,.0f} records/s of one core")
     time_ms = data["time_s"].astype(np.int64) * 1_000
     outcomes = Outcomes(
         time_ms=time_ms,
         card=data["customer"].astype(np.int64),
-        score=score,
+        score=score[: len(time_ms)],
         fraud=data["fraud"].astype(bool),
         label_ms=time_ms + given.delay * DAY_MS,
     )

@@ -15,6 +15,7 @@ from agents.events import Alert, RecordRef
 from agents.spec import SEVERITIES
 from pipeline.alerts import AlertMessage, alert_schema, decode_alert, encode_alert, explain, read_alert
 from pipeline.errors import StateError
+from pipeline.explanation import explanation
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "alert.schema.json"
 ALERT = Alert(
@@ -42,7 +43,11 @@ def test_the_payload_holds_every_field_of_the_alert():
     """Subscribers find each field of the alert under its own name, with detection time and sentence."""
     message = json.loads(encode_alert(ALERT, detected_ms=5, app="demo").value)
     refs = {"source": ALERT.source._asdict(), "records": [ref._asdict() for ref in ALERT.records]}
-    assert message == asdict(ALERT) | refs | {"detected_ms": 5, "why": explain(ALERT)}
+    assert message == asdict(ALERT) | refs | {
+        "detected_ms": 5,
+        "why": explain(ALERT),
+        "explanation": explanation(ALERT),
+    }
     assert decode_alert(encode_alert(ALERT, detected_ms=5, app="demo").value) == message
 
 
@@ -207,7 +212,25 @@ def test_schema_names_exactly_the_fields_of_a_payload():
     described = json.loads(alert_schema())["$defs"]["AlertMessage"]
     sent = set(json.loads(encode_alert(ALERT, detected_ms=5, app="a").value))
     assert sent == set(described["properties"]) == set(AlertMessage.__struct_fields__)
-    assert set(described["required"]) == sent - {"trace"}
+    assert set(described["required"]) == sent - {"trace", "explanation"}  # earlier ones have no explanation
     assert (
         msgspec.json.decode(encode_alert(ALERT, detected_ms=5, app="a").value, type=AlertMessage).trace == ALERT.trace
     )
+
+
+def test_the_explanation_of_a_rule_has_all_that_made_it_fire():
+    """Values with their limits, condition, version, the window's bounds and the records, in one sentence."""
+    assert explanation(ALERT) == (
+        'rapid-large (version 0a1b2c3d) fired for "a17" at record p-42 of 2023-11-14T22:13:20.123Z, because large >= 3 '
+        'and first_seen(country) held with country = "FR", is_new(country) = true and large = 3 (limit 3), in the '
+        "window from 2023-11-14T22:03:20.000Z up to 2023-11-14T22:13:20.000Z of account_10m, with the contributing "
+        "records payments/2 at 40 and p-42."
+    )
+
+
+@pytest.mark.parametrize(("score", "limit"), [(9.5, "9.5 (limit 9)"), (-9.5, "-9.5 (limit -9)")])
+def test_the_explanation_of_a_detector_names_its_baseline(score, limit):
+    """What was measured, what was expected, and the limit on the side on which the score lies."""
+    values = {"value": 41.5, "score": score, "expected": 10.0, "spread": None}
+    alert = replace(ALERT, table=None, values=values, thresholds={"threshold": 9.0, "clear": 1.0})
+    assert f"value = 41.5, baseline = 10 and score = {limit}, in the window" in explanation(alert)

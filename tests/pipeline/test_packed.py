@@ -143,8 +143,9 @@ def clocks(n):
     [
         (None, "found nothing"),
         (b"{}", "found 2 bytes"),
-        (b"sgpk" + b"\2" + bytes(40), "version 2, this program reads 1: upgrade"),
-        (b"sgpk" + b"\1" + bytes(40), "checksum differs"),
+        (b"sgpk" + b"\3" + bytes(40), "version 3, this program reads 2: upgrade"),
+        (b"sgpk" + b"\1" + bytes(40), "version 1, this program reads 2: let the program that wrote it drain"),
+        (b"sgpk" + b"\2" + bytes(40), "checksum differs"),
     ],
 )
 def test_foreign_payloads_say_what_was_found(payload, found):

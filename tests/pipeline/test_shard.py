@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from agents.events import TopicPartition
 from pipeline.plan import plans, source_topics, topic_specs
+from pipeline.reset import own_topics
 from tests.pipeline.shards import app, build_shard, chunk_of, feed, fresh, payload, records_of
 
 record = st.fixed_dictionaries(
@@ -190,3 +191,25 @@ def test_the_plan_names_every_topic():
     assert source_topics(app()) == {"payments": 2, REPARTITION: 2}
     assert {"payments.dead-letter", "payments.late", "app-payments-state", "app-shops", "alerts"} <= names
     assert plans(app())["payments"].repartitions[0].by == "merchant"
+
+
+def test_a_table_without_rows_of_closed_windows_sends_none():
+    """It has no topic for them, and its alerts and detectors stay what they are."""
+    tables = {name: replace(table, closed=name != "windows") for name, table in app().tables.items()}
+    steps = [(number % 3, number * 40, number) for number in range(60)]
+    values = [
+        orjson.dumps(
+            {"id": f"r{n}", "account": f"a{who}", "merchant": "m", "country": "DE", "ts": 100_000 + ts, "cents": 5}
+        )
+        for who, ts, n in steps
+    ]
+    every, fewer = (
+        feed(build_shard(config, TopicPartition("payments", 0)), values, [7]) for config in (app(), app(tables=tables))
+    )
+    assert records_of(every, "app-windows")
+    assert not records_of(fewer, "app-windows")
+    assert [alert.id for output in fewer for alert in output.alerts] == [
+        alert.id for output in every for alert in output.alerts
+    ]
+    assert "app-windows" not in {spec.name for spec in topic_specs(app(tables=tables))}
+    assert "app-windows" not in own_topics(app(tables=tables))

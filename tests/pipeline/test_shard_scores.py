@@ -77,14 +77,17 @@ def records(n=1_500, seed=5):
 def scored(shard, values, sizes):
     """Score by offset and all alerts of a shard that reads on from where it stands."""
     found, alerts, turn = {}, [], 0
+    shard._on_scores = lambda _, batch, scores: found.update(
+        (offset, score)
+        for offset, score in zip(batch.offsets.tolist(), scores.tolist(), strict=True)
+        if not np.isnan(score)
+    )
     while shard.position < len(values):
         size = sizes[turn % len(sizes)] if sizes else len(values)
         turn += 1
         start = shard.position
         output = shard.process(chunk_of(values[start : start + size], start=start))
         alerts += output.alerts
-        latest = shard.scores["risk"]
-        found |= dict(zip(latest.offsets.tolist(), latest.score.tolist(), strict=True))
     return found, alerts
 
 

@@ -308,6 +308,7 @@ def test_detectors_tells_what_there_is_to_choose_from():
 
     told = CliRunner().invoke(app, ["detectors"]).stdout.splitlines()
     found = {row["kind"]: row for row in map(orjson.loads, told)}
-    assert sorted(found) == sorted(SERIES)
+    assert sorted(found) == sorted([*SERIES, "risk"])
+    assert "review=0.5 block=0.9" in found["risk"]["settings"]
     assert found["multiscale"]["settings"] == "warmup=100 looks=0.5"
     assert all(row["cost"] and row["best_for"] for row in found.values())

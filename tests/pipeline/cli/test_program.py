@@ -23,6 +23,8 @@ COMMANDS = [
     "topics",
     "check",
     "reset",
+    "backtest",
+    "why",
     "detectors",
     "web",
     "produce",
@@ -65,7 +67,7 @@ def test_help_names_every_exit_code():
         error.exit_code for error in vars(errors).values() if isinstance(error, type) and hasattr(error, "exit_code")
     }
     shown = invoke("--help").stdout
-    for code in {0, *codes, program.INTERRUPTED, program.CLOSED}:
+    for code in {0, *codes, program.INTERRUPTED, program.CLOSED, program.MISMATCH}:
         assert f"{code} " in EXIT_CODES
         assert f"\n{code} " in program.__doc__
     assert "Exit codes" in shown

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from agents.events import Chunk
 from agents.spec import Field, StreamSpec
 from pipeline.codec import MAX_DEPTH, Decoder, Reason
+from pipeline.codec.rows import MAX_TIME_MS
 from pipeline.errors import ConfigError
-from pipeline.rows import MAX_TIME_MS
 
 NOW_MS = 1_700_000_000_000
 FIELDS = [

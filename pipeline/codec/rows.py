@@ -1,15 +1,16 @@
 """From the fields of a stream to a typed decoder of rows, and from rows to columns."""
 
 import itertools
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from agents.events import Column
 from agents.spec import Field, StreamSpec
+from tables.slices import Column
 
 MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
 MAX_UNITS = 1 << 42  # a million records of this size still add up within int64
@@ -20,28 +21,47 @@ Extract = Callable[[list[Any]], Column]
 """How a block of rows becomes a column."""
 
 
-def row_decoder(stream: StreamSpec, fields: dict[str, Field], bounded: Collection[str]) -> msgspec.json.Decoder[Any]:
+class Limits(NamedTuple):
+    """What a number of a field may be: whole ones within bounds, others of a magnitude below ``below``."""
+
+    least: int
+    most: int
+    below: float
+
+
+def limits_of(stream: StreamSpec, fields: Mapping[str, Field], bounded: Collection[str]) -> dict[str, Limits]:
+    """By field. Those that are ``bounded`` are added up."""
+    found = {}
+    for name, field in fields.items():
+        is_bounded = name in bounded
+        least, most = (1 - MAX_UNITS, MAX_UNITS - 1) if is_bounded else _INT64
+        if name == stream.time:
+            least, most = 1, MAX_TIME_MS
+        elif field.type == "bool":
+            least, most = 0, 1
+        found[name] = Limits(least, most, MAX_UNITS * field.unit if is_bounded else math.inf)
+    return found
+
+
+def row_decoder(fields: Mapping[str, Field], limits: Mapping[str, Limits]) -> msgspec.json.Decoder[Any]:
     """Fields are named f0, f1, ... in Python, so that any name will do in JSON; gc=False as rows hold no cycles."""
     members: list[Any] = []
     for number, (name, field) in enumerate(fields.items()):
-        kind = _type(field, is_time=name == stream.time, is_bounded=name in bounded)
+        kind = _type(field, limits[name])
         members.append((f"f{number}", kind | None, None) if field.optional else (f"f{number}", kind))
     rename = {f"f{number}": name for number, name in enumerate(fields)}
-    row = msgspec.defstruct("Row", members, rename=rename, gc=False)
+    row = msgspec.defstruct("Row", members, rename=rename, gc=False, kw_only=True)
     return msgspec.json.Decoder(row)
 
 
-def _type(field: Field, *, is_time: bool, is_bounded: bool) -> Any:
-    limit = MAX_UNITS * field.unit
-    low, high = (1 - MAX_UNITS, MAX_UNITS - 1) if is_bounded else _INT64
-    number: Any = Annotated[int, msgspec.Meta(ge=low, le=high)]
-    if is_time:
-        return Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
+def _type(field: Field, limits: Limits) -> Any:
+    number: Any = Annotated[int, msgspec.Meta(ge=limits.least, le=limits.most)]
+    below = limits.below
     kinds = {
         "str": str,
         "bool": bool | Annotated[int, msgspec.Meta(ge=0, le=1)],
         "int": number,
-        "float": Annotated[float, msgspec.Meta(gt=-limit, lt=limit)] if is_bounded else float,
+        "float": Annotated[float, msgspec.Meta(gt=-below, lt=below)] if below < math.inf else float,
         "ints": Annotated[tuple[number, ...], msgspec.Meta(min_length=field.width, max_length=field.width)],
     }
     return kinds[field.type]

@@ -1,0 +1,256 @@
+"""What numba compiles for text that stands in bytes: hashes, copies, look-ups. Imported only where it is used."""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+LONGEST: Final = 64
+"""Texts of more bytes are not hashed here."""
+EMPTY: Final = -1
+"""No slot."""
+
+_SECRET: Final = np.frombuffer(
+    bytes.fromhex(
+        "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
+        "cb79e64eccc0e578825ad07dccff7221b8084674f743248ee03590e6813a264c"
+        "3c2852bb91c300cb"
+    ),
+    np.uint8,
+)
+_PRIME_1: Final = np.uint64(0x9E3779B185EBCA87)
+_PRIME_2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+_PRIME_3: Final = np.uint64(0x165667B19E3779F9)
+_MIX: Final = np.uint64(0x165667919E3779F9)
+_ROT_MIX: Final = np.uint64(0x9FB21C651E98DF25)
+_STRIP: Final = 256
+_LOW: Final = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is untyped
+def _word(data: Any, at: Any) -> Any:  # pragma: no cover - compiled
+    return (
+        np.uint64(data[at])
+        | np.uint64(data[at + 1]) << np.uint64(8)
+        | np.uint64(data[at + 2]) << np.uint64(16)
+        | np.uint64(data[at + 3]) << np.uint64(24)
+        | np.uint64(data[at + 4]) << np.uint64(32)
+        | np.uint64(data[at + 5]) << np.uint64(40)
+        | np.uint64(data[at + 6]) << np.uint64(48)
+        | np.uint64(data[at + 7]) << np.uint64(56)
+    )
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _half(data: Any, at: Any) -> Any:  # pragma: no cover - compiled
+    return (
+        np.uint64(data[at])
+        | np.uint64(data[at + 1]) << np.uint64(8)
+        | np.uint64(data[at + 2]) << np.uint64(16)
+        | np.uint64(data[at + 3]) << np.uint64(24)
+    )
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _folded(left: Any, right: Any) -> Any:  # pragma: no cover - compiled
+    """The two halves of a 128-bit product, combined by exclusive or."""
+    low = (left & _LOW) * (right & _LOW)
+    high_low = (left >> np.uint64(32)) * (right & _LOW)
+    low_high = (left & _LOW) * (right >> np.uint64(32))
+    high = (left >> np.uint64(32)) * (right >> np.uint64(32))
+    cross = (low >> np.uint64(32)) + (high_low & _LOW) + low_high
+    upper = (high_low >> np.uint64(32)) + (cross >> np.uint64(32)) + high
+    lower = (cross << np.uint64(32)) | (low & _LOW)
+    return upper ^ lower
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _avalanche(h: Any) -> Any:  # pragma: no cover - compiled
+    h ^= h >> np.uint64(37)
+    h *= _MIX
+    return h ^ (h >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _avalanche_64(h: Any) -> Any:  # pragma: no cover - compiled
+    h ^= h >> np.uint64(33)
+    h *= _PRIME_2
+    h ^= h >> np.uint64(29)
+    h *= _PRIME_3
+    return h ^ (h >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mixed_16(data: Any, at: Any, secret_at: Any) -> Any:  # pragma: no cover - compiled
+    return _folded(_word(data, at) ^ _word(_SECRET, secret_at), _word(data, at + 8) ^ _word(_SECRET, secret_at + 8))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _hash(data: Any, at: Any, size: Any) -> Any:  # pragma: no cover - compiled
+    """XXH3, 64 bits, seed 0, at most ``LONGEST`` bytes. Reference: xxhash.com, the specification of XXH3."""
+    length = np.uint64(size)
+    if size == 0:
+        return _avalanche_64(_word(_SECRET, 56) ^ _word(_SECRET, 64))
+    if size <= 3:
+        combined = (
+            (np.uint64(data[at]) << np.uint64(16))
+            | (np.uint64(data[at + (size >> 1)]) << np.uint64(24))
+            | np.uint64(data[at + size - 1])
+            | (length << np.uint64(8))
+        )
+        return _avalanche_64(combined ^ (_half(_SECRET, 0) ^ _half(_SECRET, 4)))
+    if size <= 8:
+        keyed = (_half(data, at + size - 4) + (_half(data, at) << np.uint64(32))) ^ (
+            _word(_SECRET, 8) ^ _word(_SECRET, 16)
+        )
+        h = keyed
+        h ^= ((keyed << np.uint64(49)) | (keyed >> np.uint64(15))) ^ (
+            (keyed << np.uint64(24)) | (keyed >> np.uint64(40))
+        )
+        h *= _ROT_MIX
+        h ^= (h >> np.uint64(35)) + length
+        h *= _ROT_MIX
+        return h ^ (h >> np.uint64(28))
+    if size <= 16:
+        low = _word(data, at) ^ (_word(_SECRET, 24) ^ _word(_SECRET, 32))
+        high = _word(data, at + size - 8) ^ (_word(_SECRET, 40) ^ _word(_SECRET, 48))
+        swapped = low
+        swapped = ((swapped & np.uint64(0x00FF00FF00FF00FF)) << np.uint64(8)) | (
+            (swapped >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
+        )
+        swapped = ((swapped & np.uint64(0x0000FFFF0000FFFF)) << np.uint64(16)) | (
+            (swapped >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
+        )
+        swapped = (swapped << np.uint64(32)) | (swapped >> np.uint64(32))
+        return _avalanche(length + swapped + high + _folded(low, high))
+    acc = length * _PRIME_1
+    if size > 32:
+        acc += _mixed_16(data, at + 16, 32)
+        acc += _mixed_16(data, at + size - 32, 48)
+    acc += _mixed_16(data, at, 0)
+    acc += _mixed_16(data, at + size - 16, 16)
+    return _avalanche(acc)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def hash_texts(data: Any, starts: Any, sizes: Any, hashes: Any) -> Any:  # pragma: no cover - compiled
+    """Fill ``hashes``; whether none was too long."""
+    complete = True
+    for i in range(len(starts)):
+        if sizes[i] > LONGEST:
+            complete = False
+        else:
+            hashes[i] = np.int64(_hash(data, starts[i], sizes[i]))
+    return complete
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def gather(data: Any, starts: Any, sizes: Any, into: Any, at: Any) -> Any:  # pragma: no cover - compiled
+    """Copy the texts one after the other into ``into`` from ``at`` on; where they end."""
+    for i in range(len(starts)):
+        start = starts[i]
+        for j in range(sizes[i]):
+            into[at + j] = data[start + j]
+        at += sizes[i]
+    return at
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def find_slots(
+    table: Any, held: Any, data: Any, starts: Any, sizes: Any, hashes: Any, found: Any
+) -> Any:  # pragma: no cover - compiled
+    """Fill ``found`` with the slot of each text, or ``EMPTY``; how many were not found.
+
+    ``table`` of a power of two of places holds slots, probed linearly from the hash; ``held`` is ``(hashes, arena,
+    starts, sizes)`` by slot. A text is the same when its bytes are.
+    """
+    held_hashes, arena, held_starts, held_sizes = held
+    mask = len(table) - 1
+    missing = 0
+    for i in range(len(starts)):
+        hashed, size, start = hashes[i], sizes[i], starts[i]
+        place = hashed & mask
+        result = EMPTY
+        while True:
+            slot = table[place]
+            if slot == EMPTY:
+                missing += 1
+                break
+            if held_hashes[slot] == hashed and held_sizes[slot] == size:
+                other = held_starts[slot]
+                same = True
+                for j in range(size):
+                    if arena[other + j] != data[start + j]:
+                        same = False
+                        break
+                if same:
+                    result = slot
+                    break
+            place = (place + 1) & mask
+        found[i] = result
+    return missing
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def place_slots(table: Any, hashes: Any, slots: Any) -> Any:  # pragma: no cover - compiled
+    """Put ``slots``, which are not in it, into ``table``, which has room."""
+    mask = len(table) - 1
+    for i in range(len(slots)):
+        place = hashes[slots[i]] & mask
+        while table[place] != EMPTY:
+            place = (place + 1) & mask
+        table[place] = slots[i]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def newest_rows(
+    hashes: Any,
+    times: Any,
+    clocks: Any,
+    positions: Any,
+    key: Any,
+    start_ms: Any,
+    end_ms: Any,
+    grace_ms: Any,
+    position: Any,
+    first: Any,
+    stop: Any,
+    found: Any,
+) -> Any:  # pragma: no cover - compiled
+    """Fill ``found`` with the newest of the rows ``first`` to ``stop`` that are wanted; how many there were.
+
+    Those of the hash ``key``, from ``start_ms`` to ``end_ms``, not late by ``grace_ms``, and behind ``position``. Many
+    arguments, because a tuple takes longer to unpack than the search.
+    """
+    count = 0
+    while stop > first:
+        start = max(first, stop - _STRIP)
+        same = 0
+        for row in range(start, stop):  # several at once by one instruction; mostly there is none
+            same += hashes[row] == key
+        row = stop
+        while same and count < len(found):
+            row -= 1
+            if hashes[row] != key:
+                continue
+            same -= 1
+            at = times[row]
+            if start_ms <= at < end_ms and at >= clocks[row] - grace_ms and positions[row] > position:
+                found[count] = row
+                count += 1
+        stop = start if count < len(found) else first
+    return count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def find_places(held: Any, rows: Any, codes: Any, places: Any) -> None:  # pragma: no cover - compiled
+    """Fill ``places`` with where each of ``codes`` stands in an open hash table, or the empty place its search ends at.
+
+    ``held`` and ``rows`` are the table, of a power of two of places; -1 in ``rows`` is an empty one, -2 one to pass by.
+    """
+    mask = len(rows) - 1
+    for i in range(len(codes)):
+        place = codes[i] & mask
+        while rows[place] != EMPTY and (rows[place] < 0 or held[place] != codes[i]):
+            place = (place + 1) & mask
+        places[i] = place
