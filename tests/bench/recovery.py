@@ -1,7 +1,8 @@
 """``python -m tests.bench.recovery``: a backlog of 10,000,000 records, and a worker that is killed in the middle of it.
 
-The reference job on a real Kafka, worker on one core, broker on the other. One JSON line: how fast the backlog is worked
-off, and how long after ``kill -9`` and restart the worker has its partitions and state again, and has caught up.
+The reference job on a real Kafka, worker on one core, broker on the other. One JSON line: how fast the backlog is
+worked off, and how long after ``kill -9`` and restart, as the static member that it was, the worker has its partitions
+and state again, and has caught up.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pipeline.config import load_config
 from pipeline.log import Log
 from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
+from tests.bench.kafka.ground import until, until_said
 from tests.bench.peers.engines import ENGINES, our_config
 from tests.bench.peers.reference import Payments, recent_start_ms
 from tests.bench.peers.runs import Ground, RunError, ground
@@ -41,12 +43,6 @@ async def _until(child: Child, is_so: Callable[[int], bool], log: Log, app: str,
     return done, time.perf_counter()
 
 
-async def _said(child: Child, word: str) -> float:
-    while word not in child.last_words():
-        await asyncio.sleep(_LOOK_S)  # another process speaks
-    return time.perf_counter()
-
-
 async def recovery(here: Ground, topic: str, count: int) -> dict[str, float]:
     """Catch up, be killed half-way, catch up."""
     job = here.job("recovery", topic)
@@ -57,16 +53,16 @@ async def recovery(here: Ground, topic: str, count: int) -> dict[str, float]:
     try:
         for spec in topic_specs(config):
             await log.create_topic(spec)
-        command = [*ENGINES["streamgauge"].prepare(), "-c", str(file)]
+        command = [*ENGINES["streamgauge"].prepare(), "-c", str(file), "--instance", "bench"]
         child = here.start(job, command)
         first, began = await _until(child, bool, log, job.app, topic)
         half, stopped = await _until(child, lambda done: done >= count // 2, log, job.app, topic)
         child.send(signal.SIGKILL)
-        while child.code is None:
-            await asyncio.sleep(_LOOK_S)  # another process ends
+        await until(lambda: child.code is not None, "the end of a killed worker")
         killed = time.perf_counter()
         child = here.start(job, command)
-        opened = await _said(child, "opened")
+        await until_said(child, "opened")
+        opened = time.perf_counter()
         end, caught_up = await _until(child, lambda done: done >= count, log, job.app, topic)
         child.send(signal.SIGTERM)
     finally:
