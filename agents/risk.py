@@ -16,54 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.risk_keys import KeyRisk, RiskRows
-from detectors.online import Learning, OnlineTrees
+from agents.risk_rules import RiskRules
+from agents.risk_spec import RiskSpec
+from agents.risk_state import LearnedSlabs
+from detectors.online import OnlineTrees
 from tables.pending import Pending
-from tables.slab import Slab, decode_slab, encode_slab
+from tables.slab import decode_slab, encode_slab
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-
-DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RiskSpec:
-    """A risk score.
-
-    Args:
-        name: Unique in the app.
-        keys: Text fields by which payments and their labels are followed, such as customer and terminal.
-        windows: Name and length in ms of the windows by each key.
-        review: Score from which a payment is to be looked at.
-        block: Score from which it is to be blocked.
-        wait_ms: How long a payment waits for its label.
-        most_waiting: How many payments wait at most.
-        most_reasons: Reasons given for a payment.
-        max_keys: Most values of a key that one partition holds.
-        learning: What is kept of the labels, and when the model is fitted anew.
-
-    Raises:
-        ValueError: If there is no key or window, or ``review`` and ``block`` are not ascending fractions.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    windows: tuple[tuple[str, int], ...] = (("1d", DAY_MS), ("30d", 30 * DAY_MS))
-    review: float = 0.5
-    block: float = 0.9
-    wait_ms: int = 30 * DAY_MS
-    most_waiting: int = 1 << 20
-    most_reasons: int = 5
-    max_keys: int = 1_000_000
-    learning: Learning = Learning()  # noqa: RUF009 - frozen
-
-    def __post_init__(self) -> None:
-        if not self.keys or not self.windows:
-            raise ValueError(f"a risk score needs keys and windows, got {self.keys} and {self.windows}")
-        if not 0.0 < self.review <= self.block <= 1.0:
-            raise ValueError(f"review and block must ascend between 0 and 1, got {self.review} and {self.block}")
+Names = NDArray[np.object_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +41,7 @@ class RiskBatch:
         is_label: Which are labels.
         is_fraud: Which labels say fraud.
         value: Of each payment, in minor units; of labels without meaning.
-        keys: Texts by name of the key; of labels without meaning.
+        keys: Texts by name of the key, shape ``(n,)`` each; of labels without meaning.
     """
 
     code: Int64
@@ -86,7 +50,7 @@ class RiskBatch:
     is_label: Mask
     is_fraud: Mask
     value: Int64
-    keys: Mapping[str, list[str]]
+    keys: Mapping[str, Names]
 
     def take(self, start: int, stop: int) -> "RiskBatch":
         """The rows ``start`` (inclusive) to ``stop`` (exclusive)."""
@@ -116,11 +80,13 @@ class Scored:
     """What the payments of a batch got.
 
     Args:
-        score: Chance of fraud, shape ``(n,)``; NaN for labels, and for payments before the model's first fit.
+        score: Chance of fraud, shape ``(n,)``; NaN for labels, and without rules for payments before the first fit.
+        learned: Whether it is the model's, rather than that of the rules, shape ``(n,)``.
         reasons: By row of each payment to be looked at or blocked, what adds most to its score, heaviest first.
     """
 
     score: Float
+    learned: Mask
     reasons: dict[int, list[Reason]]
 
 
@@ -130,7 +96,7 @@ class RiskAgent:
     Args:
         spec: What to do.
 
-    Cost: about 9 us a payment or label, by two keys and two windows, fits included. Memory: 1.5 kB a key and
+    Cost: about 10 us a payment or label, by two keys and two windows, fits included. Memory: 1.5 kB a key and
         window, about 150 bytes a waiting payment and an example.
     """
 
@@ -138,26 +104,37 @@ class RiskAgent:
         self.spec = spec
         self.unknown = 0
         self._keys = [KeyRisk(by, spec.windows, max_keys=spec.max_keys) for by in spec.keys]
-        self.features = ["amount", *(name for key in self._keys for name in key.names)]
+        self._rules = RiskRules(spec)
+        self.features = [spec.amount, *(name for key in self._keys for name in key.names)]
         width = len(self.features)
-        self._pending = Pending(width=width, texts=spec.keys, most=spec.most_waiting, wait_ms=spec.wait_ms)
+        self._pending = Pending(width=width, texts=spec.keys, most=spec.most_waiting, wait_ms=spec.labels.wait_ms)
         self._model = OnlineTrees(n_features=width, learning=spec.learning)
+        self._learned = LearnedSlabs(self._model)
 
     @property
     def model(self) -> OnlineTrees:
         """What has been learned."""
         return self._model
 
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """Keys evicted, because there were too many, and expired so far."""
+        groups = [key.group for key in self._keys]
+        return sum(group.evicted for group in groups), sum(group.expired for group in groups)
+
     def process(self, batch: RiskBatch) -> Scored:
         """Take a batch in; the scores of its payments."""
-        score = np.full(len(batch.code), np.nan)
-        reasons: dict[int, list[Reason]] = {}
+        n = len(batch.code)
+        whole = Scored(np.full(n, np.nan), np.zeros(n, np.bool_), {})
         for start, stop in self._pending.stretches(batch.code, batch.is_label):
-            part = batch if stop - start == len(batch.code) else batch.take(start, stop)
-            self._process(part, score[start:stop], reasons, start)
-        return Scored(score, reasons)
+            part = batch if stop - start == n else batch.take(start, stop)
+            scored = Scored(whole.score[start:stop], whole.learned[start:stop], {})
+            self._process(part, scored)
+            for row, each in scored.reasons.items():
+                whole.reasons[start + row] = each
+        return whole
 
-    def _process(self, batch: RiskBatch, score: Float, reasons: dict[int, list[Reason]], offset: int) -> None:
+    def _process(self, batch: RiskBatch, scored: Scored) -> None:
         payments, labels = np.flatnonzero(~batch.is_label), np.flatnonzero(batch.is_label)
         before = self._pending.count + np.cumsum(~batch.is_label)
         admitted = self._pending.admit(
@@ -167,7 +144,7 @@ class RiskAgent:
             batch.value[payments],
             since_ms=int(batch.head_ms[0]),
         )
-        self._pending.fill_texts(admitted, {name: _chosen(batch.keys[name], payments) for name in self.spec.keys})
+        self._pending.fill_texts(admitted, {name: batch.keys[name][payments] for name in self.spec.keys})
         place = np.full(len(batch.code), -1)
         place[labels] = self._pending.match(batch.code[labels], before[labels], batch.head_ms[labels])
         known = np.flatnonzero(~batch.is_label | (place >= 0))
@@ -175,9 +152,9 @@ class RiskAgent:
         x = np.empty((len(batch.code), len(self.features)), np.float32)
         x[known] = self._features(batch, known, place[known])
         self._pending.fill(admitted, x[payments])
-        for rows in self._score_and_learn(batch, x, labels[place[labels] >= 0], place, score):
-            found = self._reasons(x[rows])
-            reasons |= {offset + row: each for row, each in zip(rows.tolist(), found, strict=True)}
+        for rows in self._score_and_learn(batch, x, labels[place[labels] >= 0], place, scored):
+            for row, each in zip(rows.tolist(), self._reasons(x[rows]), strict=True):
+                scored.reasons[row] = each
 
     def _features(self, batch: RiskBatch, known: Int64, place: Int64) -> Single:
         """Features of the known rows, after all labels before them."""
@@ -189,11 +166,10 @@ class RiskAgent:
         value[of_label] = self._pending.value(place[of_label])
         parts = [value.astype(np.float32)[:, None]]
         for key in self._keys:
-            texts = _chosen(batch.keys[key.by], known)
-            for at, text in zip(of_label.tolist(), self._pending.texts[key.by][place[of_label]], strict=True):
-                texts[at] = text
+            texts = batch.keys[key.by][known]
+            texts[of_label] = self._pending.texts[key.by][place[of_label]]
             rows = RiskRows(
-                keys=texts,
+                keys=texts.tolist(),
                 time_ms=batch.time_ms[known],
                 head_ms=batch.head_ms[known],
                 about_ms=about_ms,
@@ -205,7 +181,7 @@ class RiskAgent:
         return np.concatenate(parts, axis=1)
 
     def _score_and_learn(
-        self, batch: RiskBatch, x: Single, labels: Int64, place: Int64, score: Float
+        self, batch: RiskBatch, x: Single, labels: Int64, place: Int64, scored: Scored
     ) -> Iterator[Int64]:
         """Score payments in between the fits; the rows of those to be looked at, while their model is there."""
         payments = np.flatnonzero(~batch.is_label)
@@ -215,8 +191,9 @@ class RiskAgent:
             due = self._model.next_fit(fraud, code) if len(fraud) else None
             stop = len(batch.code) if due is None else int(labels[due])
             rows = payments[payments < stop]
-            score[rows] = self._model.score(x[rows])
-            yield rows[score[rows] >= self.spec.review]
+            scored.learned[rows] = self._model.fits > 0
+            scored.score[rows] = self._score(x[rows])
+            yield rows[scored.score[rows] >= self.spec.review]
             n = len(fraud) if due is None else due + 1
             self._model.learn(features[:n], fraud[:n], code[:n])
             if due is None:
@@ -224,11 +201,22 @@ class RiskAgent:
             payments, labels = payments[payments >= stop], labels[n:]
             features, fraud, code = features[n:], fraud[n:], code[n:]
 
+    def _score(self, x: Single) -> Float:
+        """The model's score, and that of the rules that count."""
+        score, learned = self._model.score(x), self._model.fits > 0
+        if not self._rules.apply(learned=learned):
+            return score
+        by_rules = self._rules.score(self._rules.holds(x, learned=learned))
+        return 1.0 - (1.0 - score) * (1.0 - by_rules) if learned else by_rules
+
     def _reasons(self, x: Single) -> list[list[Reason]]:
         """Of each row what adds to its score, heaviest first."""
         if not len(x):
             return []
-        weights = self._model.reasons(x)
+        learned = self._model.fits > 0
+        weights = self._rules.weights(self._rules.holds(x, learned=learned))
+        if learned:
+            weights += self._model.reasons(x)
         known = [[None if value != value else value for value in row] for row in x.tolist()]  # noqa: PLR0124 - NaN
         found = []
         for values, row in zip(known, weights.tolist(), strict=True):
@@ -245,26 +233,17 @@ class RiskAgent:
             slabs |= {f"by/{key.by}/{name}": slab for name, slab in key.group.take_dirty(applied).items()}
         waiting = self._pending.take_dirty(applied)
         slabs |= {f"waiting/{name}": encode_slab(slab) for name, slab in waiting.items()}
-        counters = np.array([self.unknown], np.int64)
-        state = {f"model.{name}": column for name, column in self._model.state().items()}
-        slabs["learned"] = encode_slab(Slab(applied=applied, arrays={"counters": counters, **state}))
+        learned = self._learned.take_dirty(applied, self.unknown)
+        slabs |= {f"learned/{name}": encode_slab(slab) for name, slab in learned.items()}
         return slabs
 
     def load(self, slabs: Mapping[str, bytes], head_ms: int) -> None:
         """Restore from the latest slabs, by the names that ``take_dirty`` gave."""
-        if "learned" not in slabs:
-            return
-        arrays = decode_slab(slabs["learned"]).arrays
-        self.unknown = int(arrays["counters"][0])
-        self._model.restore({name[6:]: column for name, column in arrays.items() if name.startswith("model.")})
-        waiting = _under("waiting/", slabs)
-        self._pending.load({name: decode_slab(slab) for name, slab in waiting.items()})
+        learned = {name: decode_slab(slab) for name, slab in _under("learned/", slabs).items()}
+        self.unknown = self._learned.load(learned)
+        self._pending.load({name: decode_slab(slab) for name, slab in _under("waiting/", slabs).items()})
         for key in self._keys:
             key.group.load(_under(f"by/{key.by}/", slabs), head_ms, head_ms)
-
-
-def _chosen(texts: list[str], rows: Int64) -> list[str]:
-    return list(texts) if len(rows) == len(texts) else [texts[row] for row in rows.tolist()]
 
 
 def _under(prefix: str, slabs: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -20,6 +20,8 @@ _HOUR_MS = 3_600_000.0
 _PANES = 30
 _MARKS = tuple(each.name for each in fields(Streaks))
 _BEHIND_A_WINDOW = 4  # a key is kept for so many of its longest windows
+_OF_WINDOW = ("payments", "amount_to_usual", "amount_to_cleared", "fraud_share")
+_OF_STREAKS = ("frauds_in_a_row", "hours_since_first_of_row", "hours_since_fraud", "hours_since_cleared")
 _MEASURES = (
     Measure(name="n", kind="count", input="paid"),
     Measure(name="spent", kind="sum", input="spent"),
@@ -54,6 +56,19 @@ class RiskRows:
     is_fraud: Mask
 
 
+def feature_names(keys: Sequence[str], windows: Sequence[str]) -> list[str]:
+    """Names of the features by these keys, over windows of these names: first those of each window, then the streaks.
+
+    >>> feature_names(["card"], ["1d"])[:3]
+    ['card_payments_1d', 'card_amount_to_usual_1d', 'card_amount_to_cleared_1d']
+    """
+    names = []
+    for by in keys:
+        names += [f"{by}_{what}_{window}" for window in windows for what in _OF_WINDOW]
+        names += [f"{by}_{what}" for what in _OF_STREAKS]
+    return names
+
+
 class KeyRisk:
     """Keeps the windows and streaks of one key, and gives the features that they make for each payment.
 
@@ -85,13 +100,7 @@ class KeyRisk:
         ]
         trailing = {spec.name: {measure.name for measure in _MEASURES} for spec in specs}
         self.group = TableGroup(by, specs, trailing=trailing, marks=_MARKS)
-        of_windows = [
-            f"{what}, {by}, {spec.name}"
-            for spec in specs
-            for what in ("payments", "amount to usual", "amount to cleared", "fraud share")
-        ]
-        of_streaks = ("frauds in a row", "hours since they began", "hours since fraud", "hours since cleared")
-        self.names = [*of_windows, *(f"{what}, {by}" for what in of_streaks)]
+        self.names = feature_names([by], [name for name, _ in windows])
 
     def update(self, rows: RiskRows) -> Single:
         """Take rows in; the features of each, shape ``(n, len(names))``, without meaning for labels."""

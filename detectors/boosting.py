@@ -42,9 +42,9 @@ class Boosting:
         ValueError: If a setting is out of its range.
     """
 
-    trees: int = 80
+    trees: int = 120
     depth: int = 4
-    rate: float = 0.1
+    rate: float = 0.07
     sample: float = 0.15
     features: float = 0.7
     ridge: float = 5.0
@@ -124,13 +124,13 @@ class ObliviousTrees:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> "ObliviousTrees":
-        """The model with a copy of ``state``."""
+        """The model with a copy of ``state``, in the layout of a fitted one: sums then have the same order."""
         return cls(
             base=float(state["base"][0]),
-            feature=np.array(state["feature"], np.int64),
-            limit=np.array(state["limit"], np.float32),
-            leaves=np.array(state["leaves"], np.float64),
-            cover=np.array(state["cover"], np.float64),
+            feature=np.array(state["feature"], np.int64, order="C"),
+            limit=np.array(state["limit"], np.float32, order="C"),
+            leaves=np.array(state["leaves"], np.float64, order="C"),
+            cover=np.array(state["cover"], np.float64, order="C"),
         )
 
 

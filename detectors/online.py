@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.boosting import Boosting, ObliviousTrees, fit_trees
+from detectors.examples import Examples
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -63,8 +64,8 @@ class OnlineTrees:
         n_features: Of an example.
         learning: What is kept and when fits are due.
 
-    Cost: about 5 ns a score and tree; a fit takes a third of a second for a full store, which with the defaults is
-        some 5 us a label. Memory: ``4 * n_features + 8`` bytes an example, ``frauds + genuine`` of them.
+    Cost: about 5 ns a score and tree; a fit takes half a second for a full store, which with the defaults is
+        some 7 us a label. Memory: ``4 * n_features + 8`` bytes an example, ``frauds + genuine`` of them.
     Reference: Dal Pozzolo et al. (2018), Credit card fraud detection (delayed labels, refitted ensembles); Vitter
         (1985), Random sampling with a reservoir (why a sample of the newest, not of all, is kept: fraud changes).
 
@@ -78,7 +79,10 @@ class OnlineTrees:
         self.trees: ObliviousTrees | None = None
         self.fits = 0
         self._n_features = n_features
-        self._stores = (_Store(learning.genuine, n_features), _Store(learning.frauds, n_features))
+        self.examples = {
+            "genuine": Examples(learning.genuine, n_features),
+            "frauds": Examples(learning.frauds, n_features),
+        }
         self._labels = 0
         self._new = 0
         self._due = 0
@@ -118,7 +122,7 @@ class OnlineTrees:
 
         What came before its label is to be scored before it is learned.
         """
-        genuine, frauds = self._stores
+        genuine, frauds = self.examples.values()
         kept = self._kept(fraud, code)
         due = (
             (self._new + np.cumsum(kept) >= self._due)
@@ -132,14 +136,14 @@ class OnlineTrees:
 
     def _take(self, x: Single, fraud: Mask, kept: Mask) -> None:
         numbers = self._labels + np.arange(len(fraud))
-        for is_fraud, store in enumerate(self._stores):
+        for is_fraud, store in enumerate(self.examples.values()):
             chosen = np.flatnonzero(kept & (fraud == bool(is_fraud)))
             store.add(x[chosen], numbers[chosen])
         self._labels += len(fraud)
         self._new += int(kept.sum())
 
     def _fit(self) -> None:
-        genuine, frauds = self._stores
+        genuine, frauds = self.examples.values()
         x = np.concatenate([genuine.rows(), frauds.rows()])
         fraud = np.arange(len(x)) >= len(genuine)
         weight = np.where(fraud, 1.0, self._genuine_weight())
@@ -153,18 +157,22 @@ class OnlineTrees:
 
         Where one store reaches further back than the other, their shares are taken from the time that both cover.
         """
-        genuine, frauds = self._stores
+        genuine, frauds = self.examples.values()
         since = max(genuine.oldest, frauds.oldest)
         common, frauds_then = genuine.since(since) / self.learning.keep, frauds.since(since)
         if not common or not frauds_then:
             return 1.0 / self.learning.keep
         return common / frauds_then * len(frauds) / len(genuine)
 
+    @property
+    def counters(self) -> Int64:
+        """Fits made, labels and new examples seen, and examples after which the next fit is due."""
+        return np.array([self.fits, self._labels, self._new, self._due], np.int64)
+
     def state(self) -> State:
         """Copies of everything learned, for ``restore``."""
-        counters = np.array([self.fits, self._labels, self._new, self._due], np.int64)
-        state: State = {"counters": counters}
-        for name, store in zip(("genuine", "frauds"), self._stores, strict=True):
+        state: State = {"counters": self.counters}
+        for name, store in self.examples.items():
             state |= {f"{name}.{part}": column for part, column in store.state().items()}
         if self.trees is not None:
             state |= {_MODEL + part: column for part, column in self.trees.state().items()}
@@ -176,62 +184,15 @@ class OnlineTrees:
         Raises:
             ValueError: If ``state`` is not of such a model.
         """
-        missing = sorted({"counters", "genuine.x", "genuine.number", "frauds.x", "frauds.number"} - set(state))
+        parts = {name: [f"{name}.{part}" for part in ("x", "number", "added")] for name in self.examples}
+        missing = sorted({"counters"}.union(*parts.values()) - set(state))
         if missing:
             raise ValueError(f"state of a model lacks {', '.join(missing)}")
-        for name, store in zip(("genuine", "frauds"), self._stores, strict=True):
-            store.restore(np.array(state[f"{name}.x"], np.float32), np.array(state[f"{name}.number"], np.int64))
+        for name, store in self.examples.items():
+            store.restore({part.removeprefix(f"{name}."): state[part] for part in parts[name]})
         model = {part.removeprefix(_MODEL): column for part, column in state.items() if part.startswith(_MODEL)}
         self.trees = ObliviousTrees.from_state(model) if model else None
         self.fits, self._labels, self._new, self._due = (int(counter) for counter in state["counters"])
-
-
-class _Store:
-    """The newest examples of one kind, oldest first out.
-
-    Args:
-        most: How many are kept.
-        n_features: Of an example.
-    """
-
-    def __init__(self, most: int, n_features: int) -> None:
-        self._most = most
-        self._x = np.empty((0, n_features), np.float32)
-        self._number = np.empty(0, np.int64)
-
-    def __len__(self) -> int:
-        return len(self._number)
-
-    @property
-    def oldest(self) -> int:
-        """Number of the label before which nothing is known: 0 until an example had to go."""
-        return int(self._number[0]) if len(self) == self._most else 0
-
-    def add(self, x: Single, number: Int64) -> None:
-        """Take examples in, and drop the oldest beyond the bound."""
-        if len(x):
-            self._x = np.concatenate([self._x, x])[-self._most :]
-            self._number = np.concatenate([self._number, number])[-self._most :]
-
-    def rows(self) -> Single:
-        """Features, oldest first, shape ``(n, n_features)``."""
-        return self._x
-
-    def since(self, number: int) -> int:
-        """Examples of labels from ``number`` on."""
-        return int((self._number >= number).sum())
-
-    def state(self) -> State:
-        """Copies of everything."""
-        return {"x": self._x.copy(), "number": self._number.copy()}
-
-    def restore(self, x: Single, number: Int64) -> None:
-        """Take a stored state over."""
-        if x.shape != (len(number), self._x.shape[1]) or len(number) > self._most:
-            raise ValueError(
-                f"stored examples of shape {x.shape} do not fit, expected at most {self._most} of {self._x.shape[1]}"
-            )
-        self._x, self._number = x, number
 
 
 def _chances(code: Int64) -> Float:

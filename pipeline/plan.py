@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.keyed import KeyedPlan, plan_keyed
+from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, StreamSpec
 from pipeline.config.model import AppConfig
 from pipeline.health.definitions import with_health
@@ -53,6 +54,7 @@ class SourcePlan:
         repartitions: Where to send records for tables by another key.
         samples: Series detectors on the stream.
         windows: Series detectors on closed windows of the tables here.
+        scores: Risk scores of the stream's payments.
     """
 
     app: str
@@ -64,6 +66,7 @@ class SourcePlan:
     repartitions: tuple[Repartition, ...] = ()
     samples: tuple[DetectorSpec, ...] = ()
     windows: tuple[DetectorSpec, ...] = ()
+    scores: tuple[RiskSpec, ...] = ()
 
     @property
     def needed(self) -> frozenset[str]:
@@ -71,6 +74,7 @@ class SourcePlan:
         read = {name for keyed in self.keyed for name in keyed.fields}
         read |= {name for target in self.repartitions for name in target.fields}
         read |= {name for spec in self.samples for name in (spec.by, spec.value, spec.calibration) if name}
+        read |= {name for spec in self.scores for name in spec.fields}
         return frozenset(read & set(self.stream.fields))
 
     @property
@@ -117,6 +121,7 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
             repartitions=tuple(repartitions),
             samples=tuple(spec for spec in config.detectors.values() if spec.stream == stream.name),
             windows=_window_detectors(config, own),
+            scores=tuple(spec for spec in config.scores.values() if spec.stream == stream.name),
         )
     return made
 

@@ -4,20 +4,21 @@ The live worker, a backtest, a replay and the unit tests run the same shard. Wha
 partition and their order, and not on how they were cut into chunks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition, joined
+from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
 from agents.series import SampleRefs, SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
-from pipeline.packed import Packed, unpack
 from pipeline.plan import SourcePlan
+from pipeline.shard_input import packed_rows
 from pipeline.shard_output import OnScores, Repartitioner, closed_windows
+from pipeline.shard_scores import ShardScores
 from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
@@ -42,7 +43,7 @@ class Shard:
         self.notices: list[str] = []
         self.counts: dict[str, int] = dict.fromkeys(("records", "late", "rejects", "evicted", "expired"), 0)
         keyed = plan.keyed
-        bounded = {name for agent in keyed for name in agent.bounded}
+        bounded = {name for agent in keyed for name in agent.bounded} | {spec.amount for spec in plan.scores}
         self._decoder = Decoder(plan.stream, needed=plan.needed, bounded=bounded)
         origins = plan.partitions if plan.repartitioned else 0  # an internal topic has as many as the one that feeds it
         self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0, expected=origins)
@@ -50,6 +51,8 @@ class Shard:
         hashes = ColumnHashes()
         self._keyed = {agent.by: KeyedAgent(agent, hashes) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
+        self._scores = ShardScores(plan.scores, plan.stream, hashes)
+        self._dropped_before = (0, 0)
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
         self._repartitioner = Repartitioner(plan.repartitions, hashes)
         self._progress = Progress()
@@ -77,7 +80,7 @@ class Shard:
         """Apply a chunk; what it gave."""
         output = Output()
         if self.plan.repartitioned:
-            for packed, positions in self._packed(chunk):
+            for packed, positions in packed_rows(chunk, apart=self._tumbling):
                 for origin in np.unique(packed.batch.partition).tolist():
                     self._clock.arrived(origin, int(packed.stream_ms[packed.batch.partition == origin].max()))
                 self._apply(packed.batch, positions, output, own_ms=packed.stream_ms)
@@ -104,7 +107,7 @@ class Shard:
     def remember(self, chunk: Chunk) -> None:
         """Take records from before the position, for evidence only."""
         if self.plan.repartitioned:
-            for packed, positions in self._packed(chunk):
+            for packed, positions in packed_rows(chunk, apart=self._tumbling):
                 for agent in self._keyed.values():
                     agent.remember(packed.batch, positions, packed.stream_ms)
             return
@@ -113,26 +116,6 @@ class Shard:
         self._remembered_ms = int(own_ms[-1]) if len(own_ms) else self._remembered_ms
         for agent in self._keyed.values():
             agent.remember(batch, batch.offsets, own_ms)
-
-    def _packed(self, chunk: Chunk) -> Iterator[tuple[Packed, Int64]]:
-        """Rows of the chunk's records, and the offset at which each row stands.
-
-        Windows close between records, so that with tumbling tables each record is a batch of its own. Without them all
-        rows of a chunk are one batch, which costs less.
-        """
-        records = [unpack(value) for value in chunk.values]
-        positions = [np.full(len(packed.batch), at) for packed, at in zip(records, chunk.offsets, strict=True)]
-        if self._tumbling or len(records) == 1:
-            yield from zip(records, positions, strict=True)
-        elif records:
-            yield (
-                Packed(
-                    batch=joined([packed.batch for packed in records]),
-                    stream_ms=np.concatenate([packed.stream_ms for packed in records]),
-                    late=np.concatenate([packed.late for packed in records]),
-                ),
-                np.concatenate(positions),
-            )
 
     def _apply(
         self,
@@ -157,6 +140,7 @@ class Shard:
             late |= found.late
         for spec in self.plan.samples:
             alerts += self._sample(spec.name, batch)
+        alerts += self._scores.process(batch, head_ms, self._on_scores)
         alerts.sort(key=lambda pair: pair[0])
         output.alerts += [alert for _, alert in alerts]
         output.time_ms = np.concatenate((output.time_ms, batch.time_ms))
@@ -175,7 +159,11 @@ class Shard:
 
     def _dropped(self) -> tuple[int, int]:
         """Keys evicted and expired so far."""
-        return sum(a.group.evicted for a in self._keyed.values()), sum(a.group.expired for a in self._keyed.values())
+        groups = [agent.group for agent in self._keyed.values()]
+        evicted, expired = self._dropped_before
+        more = self._scores.dropped
+        evicted += sum(group.evicted for group in groups) + more[0]
+        return evicted, expired + sum(group.expired for group in groups) + more[1]
 
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]
@@ -238,6 +226,7 @@ class Shard:
         for name in sorted(self._fed):
             slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
         self._fed.clear()
+        slabs |= self._scores.dirty(self.position)
         self.counts["evicted"], self.counts["expired"] = self._dropped()
         now = self._clock
         meta = Meta(self.position, now.head_ms, now.closed_ms, now.origins, self._definitions(), dict(self.counts))
@@ -266,13 +255,14 @@ class Shard:
         self.position = meta.position
         self._progress.restored(meta)
         self.counts |= meta.counts
+        self._dropped_before = (self.counts["evicted"], self.counts["expired"])
         self._clock.restore(meta.head_ms, meta.origins)
         for by, agent in self._keyed.items():
             prefix = f"by/{by}/".encode()
             own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
             unknown = agent.group.load(own, meta.head_ms, meta.closed_ms)
-            agent.group.evicted, agent.group.expired = meta.counts.get("evicted", 0), meta.counts.get("expired", 0)
             self._gone |= {prefix + name.encode() for name in unknown}
+        self._gone |= self._scores.restore(slabs, meta.head_ms)
         known = {self._series_key(name): name for name in self._series}
         for key, slab in slabs.items():
             if key in known:
@@ -290,7 +280,7 @@ class Shard:
 
     def _definitions(self) -> dict[str, str]:
         tables = {table.name: table.version for agent in self._keyed.values() for table in agent.plan.tables}
-        return tables | {name: agent.spec.version for name, agent in self._series.items()}
+        return tables | {name: agent.spec.version for name, agent in self._series.items()} | self._scores.versions
 
     def _series_key(self, name: str) -> bytes:
         return f"detector/{name}@{self._series[name].spec.version}".encode()

@@ -101,11 +101,11 @@ class Pending:
         self._next += len(code)
         return place
 
-    def fill_texts(self, place: Int64, texts: Mapping[str, list[str]]) -> None:
+    def fill_texts(self, place: Int64, texts: Mapping[str, Names]) -> None:
         """Note the texts of admitted records, which labels of the same part may ask for."""
         known = place != MISSING
         for name, column in texts.items():
-            self.texts[name][place[known]] = np.array(column, np.object_)[known]
+            self.texts[name][place[known]] = column[known]
 
     def fill(self, place: Int64, features: NDArray[np.float32]) -> None:
         """Note what admitted records were scored by, shape ``(n, width)``."""

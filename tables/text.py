@@ -19,6 +19,21 @@ def hash_text(value: str) -> int:
     return unsigned - (1 << 64) if unsigned >> 63 else unsigned
 
 
+def hash_texts(values: Sequence[str]) -> NDArray[np.int64]:
+    """The same of each value, shape ``(n,)``: for texts that hardly ever come twice, such as ids.
+
+    Cost: about 0.15 us a value.
+
+    >>> hash_texts(["DE"]).tolist()
+    [6121635223069355563]
+    """
+    try:
+        digests = map(xxhash.xxh3_64_intdigest, map(str.encode, values))
+        return np.fromiter(digests, np.uint64, len(values)).view(np.int64)
+    except UnicodeEncodeError:  # an unpaired surrogate
+        return np.fromiter(map(hash_text, values), np.int64, len(values))
+
+
 class TextHasher(dict[str, int]):
     """Hashes of text columns, remembered.
 

@@ -34,7 +34,9 @@ PURE = (
     "pipeline/incidents/telling.py",
     "pipeline/packed.py",
     "pipeline/shard.py",
+    "pipeline/shard_input.py",
     "pipeline/shard_output.py",
+    "pipeline/shard_scores.py",
 )
 # fmt: off
 IMPURE_MODULES = frozenset({

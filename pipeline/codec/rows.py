@@ -59,7 +59,7 @@ def _type(field: Field, limits: Limits) -> Any:
     below = limits.below
     kinds = {
         "str": str,
-        "bool": bool,
+        "bool": bool | Annotated[int, msgspec.Meta(ge=0, le=1)],
         "int": number,
         "float": Annotated[float, msgspec.Meta(gt=-below, lt=below)] if below < math.inf else float,
         "ints": Annotated[tuple[number, ...], msgspec.Meta(min_length=field.width, max_length=field.width)],

@@ -13,8 +13,10 @@ from pipeline.config.environment import Environment
 from pipeline.config.incidents import read_incidents
 from pipeline.config.kafka import read_kafka
 from pipeline.config.model import AppConfig
+from pipeline.config.patterns import with_patterns
 from pipeline.config.report import Report, show
 from pipeline.config.rules import read_rules
+from pipeline.config.scores import read_scores
 from pipeline.config.section import Section, names_of
 from pipeline.config.streams import read_streams, read_topic
 from pipeline.config.tables import read_tables
@@ -30,7 +32,10 @@ _SECTIONS: Final = {
     "detectors": True,
     "incidents": False,
     "deliver": False,
+    "scores": True,
+    "patterns": True,
 }
+_RAISING: Final = {"rules": "rule", "patterns": "pattern", "detectors": "detector", "scores": "score"}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
 _WEB_KEYS = ("host", "port")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -99,6 +104,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         app.wrong("log", f"{show(log)} is no event log that can be opened; write {_FORM}")
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
+    values = with_patterns(report, values, streams)
     tables = read_tables(report, values, streams)
     rules = read_rules(report, values, streams, tables)
     return AppConfig(
@@ -113,6 +119,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         detectors=read_detectors(report, values, streams, tables),
         incidents=read_incidents(report, values, streams, tables, rules),
         deliver=read_deliver(report, values),
+        scores=read_scores(report, values, streams),
         health=app.flag("health", default=True),
         web_host=web.text("host", "127.0.0.1"),
         web_port=web.whole("port", 8_080, 0, 65_535),
@@ -134,10 +141,13 @@ _ALLOWED = "allowed are letters, digits, _ and -, at most 100, the first a lette
 
 
 def _check_names(report: Report, values: dict[str, Any]) -> None:
-    rules = names_of(report, values, "rules")
+    raising: dict[str, str] = {}  # what raises alerts, by name
     for section, named in _SECTIONS.items():
         for name in names_of(report, values, section) if named else ():
             if not _NAME.fullmatch(name):
                 report.key((section, name), f"{show(name)} is no name; {_ALLOWED}")
-            if section == "detectors" and name in rules:
-                report.key((section, name), f"there is a rule {name} already; alerts could not be told apart")
+            if section in _RAISING:
+                if name in raising:
+                    what = f"there is a {raising[name]} {name} already; alerts could not be told apart"
+                    report.key((section, name), what)
+                raising.setdefault(name, _RAISING[section])

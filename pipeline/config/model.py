@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
 from pipeline.delivery.settings import DeliverySettings
 from pipeline.incidents.settings import IncidentSettings
@@ -27,6 +28,7 @@ class AppConfig:
         detectors: By name.
         incidents: How alerts become incidents; ``None`` leaves alerts alone.
         deliver: Where alerts are delivered; ``None`` delivers nothing.
+        scores: Risk scores by name.
         health: Whether workers measure themselves.
         web_host: Address that the web view binds to.
         web_port: Its port; 0 takes a free one.
@@ -44,6 +46,7 @@ class AppConfig:
     detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
     incidents: IncidentSettings | None = None
     deliver: DeliverySettings | None = None
+    scores: Mapping[str, RiskSpec] = field(default_factory=dict)
     health: bool = True
     web_host: str = "127.0.0.1"
     web_port: int = 8080

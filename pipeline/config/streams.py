@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from agents.expression import closest, listed
@@ -55,8 +56,8 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and text.isascii() and not keyword.iskeyword(text)
 
 
-def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldType) -> str:
-    """The name of a field that every record has, of type ``kind``; empty if it is not."""
+def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldType, *, optional: bool = False) -> str:
+    """The name of a field of type ``kind`` that every record has, unless it may be ``optional``; empty if it is not."""
     name = section.text(key)
     if not name or not fields:
         return ""
@@ -67,9 +68,25 @@ def field_of(section: Section, key: str, fields: dict[str, Field], kind: FieldTy
         )
         return ""
     field = fields[name]
-    if field.type != kind or field.optional:
+    if field.type != kind or (field.optional and not optional):
         found = f"{field.type}?" if field.optional else field.type
         section.wrong(key, f'{key} must name a field of type "{kind}", and {name} is "{found}"')
+        return ""
+    return name
+
+
+def typed_field(
+    section: Section, key: str, fields: Mapping[str, Field], types: tuple[str, ...], default: str | None = None
+) -> str:
+    """The name of a field of one of ``types``, which records may lack; empty if it is not."""
+    name = section.text(key, default)
+    if not name or not fields:
+        return name
+    known = [field.name for field in fields.values() if field.type in types]
+    if name not in known:
+        allowed = " or ".join(f'"{each}"' for each in types)
+        message = f"{key} must name a field of type {allowed}, found {show(name)}; there are {listed(known)}"
+        section.wrong(key, message + closest(name, known))
         return ""
     return name
 
@@ -81,7 +98,7 @@ def _stream(section: Section, name: str, topic: str) -> StreamSpec:
         name=name,
         topic=topic,
         partitions=section.whole("partitions", 4, 1, 4_096),
-        key=field_of(section, "key", fields, "str") if section.has("key") else None,
+        key=field_of(section, "key", fields, "str", optional=True) if section.has("key") else None,
         time=field_of(section, "time", fields, "int"),
         id=field_of(section, "id", fields, "str") if section.has("id") else "id" if has_id else None,
         fields=fields,

@@ -56,9 +56,9 @@ def _refuse_clashes(config: AppConfig, additions: Mapping[str, Mapping[str, Any]
     used: dict[str, Iterable[str]] = {
         "streams": config.streams,
         "tables": config.tables,
-        # Rules and detectors share one space of names: alerts carry either.
-        "rules": [*config.rules, *config.detectors],
-        "detectors": [*config.rules, *config.detectors],
+        # Rules, detectors and scores share one space of names: alerts carry any of them.
+        "rules": [*config.rules, *config.detectors, *config.scores],
+        "detectors": [*config.rules, *config.detectors, *config.scores],
     }
     problems = [
         f"{where}: the name {name!r} in [{section}] belongs to the built-in health measurement; {advice}"

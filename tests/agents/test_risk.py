@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.risk import DAY_MS, RiskAgent, RiskBatch, RiskSpec
+from agents.risk import RiskAgent, RiskBatch
+from agents.risk_spec import DAY_MS, RiskRule, RiskSpec
 from detectors.boosting import Boosting
 from detectors.online import Learning
 from load.ranking import average_precision
 from tables.text import TextHasher
 
 LEARNING = Learning(frauds=200, genuine=800, keep=0.5, least_frauds=10, least_genuine=50, boosting=Boosting(trees=8))
-SPEC = RiskSpec(name="risk", keys=("card", "shop"), learning=LEARNING, review=0.3, block=0.8)
+BASE = {"name": "risk", "stream": "payments", "amount": "cents", "keys": ("card", "shop"), "learning": LEARNING}
+SPEC = RiskSpec(**BASE, review=0.3, block=0.8)
 HOUR_MS = 3_600_000
 
 
@@ -33,7 +35,6 @@ def world(n=4_000, seed=3, delay_days=2):
     when = np.concatenate([time_ms, time_ms + delay_days * DAY_MS])
     order = np.argsort(when, kind="stable")
     at, is_label, when = at[order], is_label[order], when[order]
-    blank = [""] * (2 * n)
     return RiskBatch(
         code=code[at],
         time_ms=when,
@@ -42,8 +43,8 @@ def world(n=4_000, seed=3, delay_days=2):
         is_fraud=fraud[at] & is_label,
         value=np.where(is_label, 0, value[at]),
         keys={
-            "card": [no if label else f"c{k}" for no, label, k in zip(blank, is_label, card[at], strict=True)],
-            "shop": [no if label else f"s{k}" for no, label, k in zip(blank, is_label, shop[at], strict=True)],
+            "card": np.where(is_label, "", np.array([f"c{k}" for k in card[at]], object)),
+            "shop": np.where(is_label, "", np.array([f"s{k}" for k in shop[at]], object)),
         },
     ), fraud[at]
 
@@ -139,6 +140,55 @@ def test_reasons_are_ranked_and_name_the_cause():
     assert sum("amount" in name for name in large) > 0.7 * len(large)
 
 
+def test_before_the_first_fit_rules_score():
+    """A rule stands in for the model and explains itself; from the first fit on the score is as if there were none."""
+    rule = RiskRule(name="first", when="card_payments_30d <= 1", score=0.6)
+    scored = RiskAgent(RiskSpec(**BASE, review=0.3, block=0.8, rules=(rule,))).process(BATCH)
+    assert scored.learned.any()
+    assert scored.score[scored.learned].tobytes() == WHOLE[scored.learned].tobytes()
+    cold = ~BATCH.is_label & ~scored.learned
+    _, first = np.unique(BATCH.keys["card"][cold], return_index=True)
+    held = np.zeros(int(cold.sum()), bool)
+    held[first] = True
+    assert scored.score[cold].tolist() == pytest.approx(np.where(held, 0.6, 0.0))
+    for row in np.flatnonzero(cold)[held].tolist():
+        assert [(reason.feature, reason.value) for reason in scored.reasons[row]] == [("card_payments_30d", 1.0)]
+
+
+def test_a_rule_that_always_counts_adds_to_the_model():
+    """Two chances of fraud are combined as if they were proofs of their own."""
+    rule = RiskRule(name="large", when="cents > 20000", score=0.5, always=True)
+    scored = RiskAgent(RiskSpec(**BASE, review=0.3, block=0.8, rules=(rule,))).process(BATCH)
+    large, learned = BATCH.value > 20_000, scored.learned
+    assert scored.score[learned & large].tolist() == pytest.approx(1 - (1 - WHOLE[learned & large]) / 2)
+    assert scored.score[learned & ~large].tolist() == pytest.approx(WHOLE[learned & ~large])
+    assert (learned & large).sum() > 30
+
+
+def test_what_was_learned_is_stored_when_it_changed():
+    """Payments alone write nothing of the model; a label that is kept writes the end of a ring and no trees."""
+    agent = RiskAgent(SPEC)
+    agent.process(BATCH.take(0, 6_000))
+    assert {name for name in agent.take_dirty(6_000) if name.startswith("learned/")} == {
+        "learned/counters",
+        "learned/genuine/0",
+        "learned/frauds/0",
+        "learned/trees/0",
+    }
+    at = 6_000 + int(np.flatnonzero(BATCH.is_label[6_000:])[0])
+    agent.process(BATCH.take(6_000, at))
+    assert not [name for name in agent.take_dirty(at) if name.startswith("learned/")]
+    fits = agent.model.fits
+    fraud = at + int(np.flatnonzero(BATCH.is_fraud[at:])[0])
+    agent.process(BATCH.take(at, fraud + 1))
+    assert agent.model.fits == fits
+    names = {name for name in agent.take_dirty(fraud + 1) if name.startswith("learned/")}
+    assert {"learned/counters", "learned/frauds/0"} <= names <= {f"learned/{n}" for n in SMALL}
+
+
+SMALL = ("counters", "frauds/0", "genuine/0")
+
+
 def test_a_label_of_no_waiting_payment_is_counted():
     """A label of an unknown id, or a second one of the same, changes nothing but the count."""
     agent = RiskAgent(SPEC)
@@ -150,7 +200,7 @@ def test_a_label_of_no_waiting_payment_is_counted():
         is_label=np.array([False, True, True]),
         is_fraud=np.array([False, True, True]),
         value=np.array([100, 0, 0]),
-        keys={"card": ["c", "", ""], "shop": ["s", "", ""]},
+        keys={"card": np.array(["c", "", ""], object), "shop": np.array(["s", "", ""], object)},
     )
     agent.process(batch)
     agent.process(batch.take(2, 3))
@@ -161,4 +211,4 @@ def test_a_label_of_no_waiting_payment_is_counted():
 def test_wrong_settings_are_named(wrong):
     """A score without keys or windows, or with thresholds that do not ascend, is refused."""
     with pytest.raises(ValueError, match="got"):
-        RiskSpec(**({"name": "risk", "keys": ("card",)} | wrong))
+        RiskSpec(**(BASE | wrong))

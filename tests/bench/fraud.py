@@ -1,51 +1,71 @@
-"""``python -m tests.bench.fraud RECORDS.npz``: the risk score on recorded card payments, week by week.
+"""``python -m tests.bench.fraud RECORDS.npz``: ``examples/fraud.toml`` on recorded card payments, week by week.
 
 The file holds ``time_s`` since some midnight, ``customer``, ``terminal``, ``amount_cents`` and ``fraud``, each ``(n,)``
-in time order. A label arrives ``--delay`` days after its payment. Every payment is scored by what stood before it.
+in time order. A label arrives ``--delay`` days after its payment. Every payment is scored by what stood before it, by
+the shard that a worker would run.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from agents.risk import DAY_MS, RiskAgent, RiskBatch, RiskSpec
-from load.ranking import CardRanking, Outcomes, average_precision, card_precision, folds, roc_auc
-from tables.text import TextHasher
+from agents.events import Chunk
+from load.ranking import DAY_MS, CardRanking, Outcomes, average_precision, card_precision, folds, roc_auc
+from pipeline.config import load_config
+from pipeline.plan import plans
+from pipeline.shard import Shard
 
+CONFIG = Path(__file__).parents[2] / "examples" / "fraud.toml"
 START_MS = 1_522_540_800_000
 CHUNK = 8_192
 
 
-def batches(data: dict[str, NDArray[Any]], delay_ms: int) -> list[tuple[NDArray[np.int64], RiskBatch]]:
-    """Payments and the labels that arrive within the recording, in stream order, and which payment each row is."""
+def chunks(data: dict[str, NDArray[Any]], delay_ms: int, topic: str) -> Iterator[tuple[NDArray[np.int64], Chunk]]:
+    """Payments and the labels that arrive within the recording, in the order of time, and whose row each record is."""
     n = len(data["time_s"])
     paid_ms = data["time_s"].astype(np.int64) * 1_000 + START_MS
     when = np.concatenate([paid_ms, paid_ms + delay_ms])
     order = np.argsort(when, kind="stable")
     order = order[when[order] <= paid_ms[-1]]
-    code = TextHasher().column([str(at) for at in range(n)])
-    names = {by: np.array([f"{by[0]}{k}" for k in range(int(data[by].max()) + 1)], object) for by in KEYS}
-    made = []
     for start in range(0, len(order), CHUNK):
         rows = order[start : start + CHUNK]
-        at, is_label = rows % n, rows >= n
-        batch = RiskBatch(
-            code=code[at],
-            time_ms=when[rows],
-            head_ms=when[rows],
-            is_label=is_label,
-            is_fraud=data["fraud"][at].astype(bool) & is_label,
-            value=data["amount_cents"][at].astype(np.int64),
-            keys={by: names[by][data[by][at]].tolist() for by in KEYS},
+        values = [
+            orjson.dumps(_payment(data, at, ts) if at < n else _label(data, at - n, ts))
+            for at, ts in zip(rows.tolist(), when[rows].tolist(), strict=True)
+        ]
+        yield (
+            rows,
+            Chunk(
+                topic=topic,
+                partition=0,
+                offsets=np.arange(start, start + len(rows)),
+                timestamps_ms=when[rows],
+                keys=[None] * len(rows),
+                values=values,
+                next_offset=start + len(rows),
+            ),
         )
-        made.append((at, batch))
-    return made
 
 
-KEYS = ("customer", "terminal")
+def _payment(data: dict[str, NDArray[Any]], at: int, ts: int) -> dict[str, object]:
+    return {
+        "type": "payment",
+        "id": f"p{at}",
+        "ts": ts,
+        "customer": f"c{data['customer'][at]}",
+        "terminal": f"t{data['terminal'][at]}",
+        "amount_cents": int(data["amount_cents"][at]),
+    }
+
+
+def _label(data: dict[str, NDArray[Any]], at: int, ts: int) -> dict[str, object]:
+    return {"type": "label", "id": f"p{at}", "ts": ts, "fraud": bool(data["fraud"][at])}
 
 
 def main() -> None:
@@ -57,21 +77,23 @@ def main() -> None:
     given = parser.parse_args()
     with np.load(given.records) as file:
         data = {name: file[name] for name in file.files}
-    stream = batches(data, given.delay * DAY_MS)
-    agent = RiskAgent(RiskSpec(name="risk", keys=KEYS))
-    score = np.full(len(data["time_s"]), np.nan)
-    begun = time.process_time()
-    for at, batch in stream:
-        scored = agent.process(batch).score
-        score[at[~batch.is_label]] = scored[~batch.is_label]
-    seconds = time.process_time() - begun
-    rows = sum(len(at) for at, _ in stream)
-    print(f"{rows:,} payments and labels, {agent.model.fits} fits: {rows / seconds:,.0f} rows/s of one core")
+    scored: list[NDArray[np.float64]] = []
+    plan = plans(load_config(CONFIG, {}))["payments"]
+    shard = Shard(plan, 0, on_scores=lambda _name, _batch, scores: scored.append(scores))
+    score = np.full(2 * len(data["time_s"]), np.nan)  # of payments, then of labels
+    seconds, records, alerts = 0.0, 0, 0
+    for rows, chunk in chunks(data, given.delay * DAY_MS, "payments"):
+        begun = time.process_time()
+        output = shard.process(chunk)
+        seconds += time.process_time() - begun
+        score[rows] = scored.pop()
+        records, alerts = records + len(rows), alerts + len(output.alerts)
+    print(f"{records:,} payments and labels, {alerts:,} alerts: {records / seconds:,.0f} records/s of one core")
     time_ms = data["time_s"].astype(np.int64) * 1_000
     outcomes = Outcomes(
         time_ms=time_ms,
         card=data["customer"].astype(np.int64),
-        score=score,
+        score=score[: len(time_ms)],
         fraud=data["fraud"].astype(bool),
         label_ms=time_ms + given.delay * DAY_MS,
     )

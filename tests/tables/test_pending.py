@@ -26,7 +26,8 @@ def take(pending, rows, first=0):
         before = pending.count + np.cumsum(~labels)
         own, at = np.flatnonzero(~labels), np.flatnonzero(labels)
         place = pending.admit(ids[own], now[own], now[own], own, since_ms=int(now[0]))
-        pending.fill_texts(place, {"card": [f"card-{number}" for number in before[own].tolist()]})
+        cards = np.array([f"card-{number}" for number in before[own].tolist()], object)
+        pending.fill_texts(place, {"card": cards})
         pending.fill(place, before[own].astype(np.float32)[:, None])
         for match in pending.match(ids[at], before[at], now[at]).tolist():
             found.append(None if match < 0 else int(pending.features[match, 0]))

@@ -36,7 +36,7 @@ def check(
             output.objects([{"file": str(path), "ok": False, "problems": error.problems}])
             raise typer.Exit(error.exit_code) from error
         raise
-    counts = {name: len(getattr(found, name)) for name in ("streams", "tables", "rules", "detectors")}
+    counts = {name: len(getattr(found, name)) for name in ("streams", "tables", "rules", "detectors", "scores")}
     if output.json:
         output.objects([{"file": str(path), "ok": True, "app": found.name, "log": found.log, **counts, "problems": []}])
     else:

@@ -14,12 +14,12 @@ def detectors(form: OutputFormat = None) -> None:
     """List the detectors: cost, what each is best for, and its settings.
 
     Each is a kind of series detector under [detectors.NAME] of the configuration, which docs/detectors.md compares; but
-    for risk, the score of payments by boosted trees, which learns from labels.
+    for risk, the score of payments by boosted trees under [scores.NAME], which learns from labels.
     """
     import dataclasses
     import inspect
 
-    from agents.risk import RiskSpec
+    from agents.risk_spec import RiskSpec
     from detectors import SERIES
     from pipeline.cli.output import Output, table
 

@@ -232,6 +232,7 @@ def test_check_tells_every_mistake(shell):
         "tables": 1,
         "rules": 2,
         "detectors": 0,
+        "scores": 0,
         "problems": [],
     }
     text = shell.config.read_text()

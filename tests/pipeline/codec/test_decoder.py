@@ -146,6 +146,8 @@ def test_coordinates_and_headers_follow_the_accepted_records():
         (payload(price=b"-1e-400"), None),
         (payload(price=b"3"), None),
         (payload(price=b"true"), "wrong-type"),
+        (payload(ok=b"2"), "out-of-range"),
+        (payload(ok=b"1.0"), "wrong-type"),
         (payload(amount=b"1.0"), "wrong-type"),
         (payload(amount=b"1e3"), "wrong-type"),
         (payload(amount=b"true"), "wrong-type"),
@@ -343,14 +345,14 @@ VALID = st.fixed_dictionaries(
         "ts": st.integers(1, NOW_MS),
         "amount": st.integers(-(2**63), 2**63 - 1),
         "price": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70),
-        "ok": st.booleans(),
+        "ok": st.booleans() | st.integers(0, 1),
         "hist": st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3),
     },
     optional={
         "note": st.none() | st.text(max_size=4),
         "score": st.none() | st.integers(-(2**53), 2**53),
         "ratio": st.none() | st.floats(allow_nan=False, allow_infinity=False),
-        "flag": st.none() | st.booleans(),
+        "flag": st.none() | st.booleans() | st.integers(0, 1),
         "vec": st.none() | st.lists(st.integers(-100, 100), min_size=2, max_size=2),
         "extra": JSON,
     },
@@ -389,6 +391,8 @@ def expected(record):
             result[field.name] = [math.nan] * field.width if field.type == "ints" else math.nan
         elif field.type == "ints":
             result[field.name] = [float(v) for v in value] if field.optional else value
+        elif field.type == "bool" and not field.optional:
+            result[field.name] = bool(value)
         else:
             result[field.name] = float(value) if field.optional or field.type == "float" else value
     return result
