@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeVar
 
-from aiokafka import conn, errors
+from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
 
 from pipeline.errors import (
@@ -23,6 +23,7 @@ from pipeline.errors import (
     StreamgaugeError,
     UnknownTopicError,
 )
+from pipeline.kafka.reading import read_large_responses
 from pipeline.kafka.refusal import cause, refusal
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.names import unknown_topic
@@ -31,9 +32,7 @@ _logger = logging.getLogger(__name__)
 if logging.getLogger("aiokafka").level == logging.NOTSET:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
-# By default a connection stops reading at 128 KiB and starts again when that was looked at: several rounds of the loop
-# for each of the megabytes of a fetch.
-conn.READER_LIMIT = 32 << 20
+read_large_responses()
 
 T = TypeVar("T")
 _RETRY_S: Final = 0.1
