@@ -19,7 +19,8 @@ from agents.spec import Field
 from pipeline.codec.rows import Limits
 from tables.slices import Column, Payloads, Texts, payloads_of
 
-_PADDING = bytes(256)  # longer than any name that is compared
+_LONGEST_NAME = 200  # bytes
+_PADDING = bytes(_LONGEST_NAME + 56)  # names are compared by words of eight bytes, in quotes, also at the very end
 
 
 @cache
@@ -108,7 +109,9 @@ def scanner_for(
 ) -> Scanner | None:
     """A scanner, unless numba is not installed or the stream has fields that only the parser reads."""
     loops = _compiled()
-    if loops is None or len(fields) >= loops.MOST_MEMBERS - 1 or any(field.type == "ints" for field in fields.values()):
+    if loops is None or len(fields) >= loops.MOST_MEMBERS - 1:
+        return None
+    if any(field.type == "ints" or len(name.encode()) > _LONGEST_NAME for name, field in fields.items()):
         return None
     return Scanner(loops, fields, needed, limits, max_bytes)
 

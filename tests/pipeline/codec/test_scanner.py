@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,13 +38,9 @@ def written(members, **how):
     return json.dumps(members, ensure_ascii=False, **how).encode()
 
 
-def read(values, *, compiled, bounded=False):
-    """Columns as lists, rejects, and how many were read by compiled code."""
-    decoder = DECODERS[bounded]
-    scanner = decoder._scanner
-    assert scanner is not None
+def chunk(values):
     n = len(values)
-    chunk = Chunk(
+    return Chunk(
         topic="t",
         partition=0,
         offsets=np.arange(n),
@@ -52,9 +49,16 @@ def read(values, *, compiled, bounded=False):
         values=values,
         next_offset=n,
     )
+
+
+def read(values, *, compiled, bounded=False):
+    """Columns as lists, rejects, and how many were read by compiled code."""
+    decoder = DECODERS[bounded]
+    scanner = decoder._scanner
+    assert scanner is not None
     try:
         decoder._scanner = scanner if compiled else None
-        batch, rejects = decoder.decode(chunk)
+        batch, rejects = decoder.decode(chunk(values))
     finally:
         decoder._scanner = scanner
     columns = {
@@ -168,6 +172,17 @@ def test_a_record_at_the_end_of_the_data_is_not_read_beyond():
 
 def test_a_payload_longer_than_allowed_is_left_to_the_parser():
     same([written(GOOD | {"other": "x" * 70_000})])
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(200, True), (201, False)])
+def test_a_very_long_name_is_left_to_the_parser(size, is_read):
+    """Names are compared beyond the end of a payload, for which so much room is kept."""
+    name = "n" * size
+    fields = {"ts": Field(name="ts", type="int"), name: Field(name=name, type="int")}
+    decoder = Decoder(replace(STREAM, id=None, fields=fields))
+    assert (decoder._scanner is not None) == is_read
+    batch, _ = decoder.decode(chunk([b'{"ts":5,"%s":7}' % name.encode(), b'{"ts":5,"']))
+    assert batch.columns[name].tolist() == [7]
 
 
 def test_columns_point_into_the_payloads():
