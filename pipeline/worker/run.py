@@ -25,6 +25,7 @@ from typing import Any
 
 import uvloop
 
+from pipeline.compiling import compile_ahead
 from pipeline.config.model import AppConfig
 from pipeline.errors import LogError, StreamgaugeError, StuckError, UsageError
 from pipeline.log import Log
@@ -62,6 +63,7 @@ def run_worker(
     """
     log_to_stderr()
     _collect_rarely()
+    compile_ahead()
     try:
         log = open_log(config.log, kafka=config.kafka)
         serving = _serve_and_close(config, log, until_idle, name, ttl_ms or _ttl_ms(config), modules)
