@@ -1,7 +1,7 @@
 """Columns whose items stand in the bytes of a larger text, and become objects only when somebody asks for one."""
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import _lru_cache_wrapper, cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -17,13 +17,20 @@ Column = NDArray[np.generic] | Sequence[str]
 """Numbers, or texts."""
 
 
-@cache
-def compiled() -> ModuleType | None:
-    """The compiled loops; ``None`` where numba, which is optional, is not installed."""
-    try:
-        return import_module("tables.compiled")
-    except ImportError:
-        return None
+def optional(load: Callable[[], ModuleType]) -> "_lru_cache_wrapper[ModuleType | None]":
+    """A module of compiled loops, loaded when first asked for; ``None`` where numba, an extra, is not installed."""
+
+    @cache
+    def loaded() -> ModuleType | None:
+        try:
+            return load()
+        except ImportError:
+            return None
+
+    return loaded
+
+
+compiled = optional(lambda: import_module("tables.compiled"))
 
 
 class Slices(Sequence[T], Generic[T]):

@@ -6,7 +6,6 @@ where they overlap; that overlap is tested.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -17,18 +16,13 @@ from numpy.typing import NDArray
 from agents.events import Int64
 from agents.spec import Field
 from pipeline.codec.rows import Limits
-from tables.slices import Column, Payloads, Texts, payloads_of
+from tables.slices import Column, Payloads, Texts, optional, payloads_of
 
 _LONGEST_NAME = 200  # bytes
 _PADDING = bytes(_LONGEST_NAME + 56)  # names are compared by words of eight bytes, in quotes, also at the very end
 
 
-@cache
-def _compiled() -> ModuleType | None:
-    try:
-        return import_module("pipeline.codec.compiled")
-    except ImportError:
-        return None
+_compiled = optional(lambda: import_module("pipeline.codec.compiled"))
 
 
 class Scanned(NamedTuple):
@@ -75,7 +69,6 @@ class Scanner:
             np.int64,
         )
         self._below = np.array([limits[name].below for name in fields], np.float64)
-        self.scan([b"{}"])  # compiles, or loads what was compiled: not to happen at the first record
 
     def scan(self, values: Sequence[bytes | None]) -> Scanned:
         """Read payloads."""

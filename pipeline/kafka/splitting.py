@@ -7,26 +7,16 @@ A record of format 2 is a chain of variable-length integers (KIP-98)::
 Needs numba; without it, and for batches of older formats or with headers, ``batches`` reads record by record.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, NamedTuple
+from importlib import import_module
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from agents.events import Int64
+from tables.slices import optional
 
 _COLUMNS: Final = 6
-
-
-@cache
-def _kernel() -> Callable[[Any, int, int, Any], int] | None:
-    """The compiled loop; ``None`` where the optional extra is not installed."""
-    try:
-        from pipeline.kafka.compiled import split_records  # noqa: PLC0415 - optional, and takes a while to load
-    except ImportError:
-        return None
-    kernel: Callable[[Any, int, int, Any], int] = split_records
-    return kernel
+compiled = optional(lambda: import_module("pipeline.kafka.compiled"))
 
 
 class Columns(NamedTuple):
@@ -53,10 +43,10 @@ def split(payload: bytes, at: int, count: int) -> Columns | None:
 
     Cost: about 25 ns a record.
     """
-    kernel = _kernel()
-    if kernel is None:
+    loops = compiled()
+    if loops is None:
         return None
     found = np.empty((_COLUMNS, count), np.int64)
-    if kernel(np.frombuffer(payload, np.uint8), at, count, found) != count:
+    if loops.split_records(np.frombuffer(payload, np.uint8), at, count, found) != count:
         return None
     return Columns(*found)

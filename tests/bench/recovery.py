@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from pipeline.config import load_config
+from pipeline.config import AppConfig, load_config
 from pipeline.log import Log
 from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
-from tests.bench.kafka.ground import until, until_said
+from tests.bench.kafka.ground import processed, until, until_said
 from tests.bench.peers.engines import ENGINES, our_config
 from tests.bench.peers.reference import Payments, recent_start_ms
 from tests.bench.peers.runs import Ground, RunError, ground
@@ -28,15 +28,12 @@ UNAVAILABLE = 77
 _LOOK_S, _LONGEST_S = 0.02, 300.0
 
 
-async def _processed(log: Log, app: str, topic: str) -> int:
-    committed = await log.committed(app)
-    return sum(at.offset for source, at in committed.items() if source.topic == topic)
-
-
-async def _until(child: Child, is_so: Callable[[int], bool], log: Log, app: str, topic: str) -> tuple[int, float]:
+async def _until(
+    child: Child, is_so: Callable[[int], bool], log: Log, config: AppConfig, topic: str
+) -> tuple[int, float]:
     """Until so many records are processed; how many, and when that was seen."""
     deadline = time.perf_counter() + _LONGEST_S
-    while not is_so(done := await _processed(log, app, topic)):
+    while not is_so(done := await processed(log, config, topic)):
         if child.code is not None or time.perf_counter() > deadline:
             raise RunError(f"{child.name} does not go on, code {child.code}:\n{child.last_words()}")
         await asyncio.sleep(_LOOK_S)  # another process commits: there is no event to wait for
@@ -55,15 +52,15 @@ async def recovery(here: Ground, topic: str, count: int) -> dict[str, float]:
             await log.create_topic(spec)
         command = [*ENGINES["streamgauge"].prepare(), "-c", str(file), "--instance", "bench"]
         child = here.start(job, command)
-        first, began = await _until(child, bool, log, job.app, topic)
-        half, stopped = await _until(child, lambda done: done >= count // 2, log, job.app, topic)
+        first, began = await _until(child, bool, log, config, topic)
+        half, stopped = await _until(child, lambda done: done >= count // 2, log, config, topic)
         child.send(signal.SIGKILL)
         await until(lambda: child.code is not None, "the end of a killed worker")
         killed = time.perf_counter()
         child = here.start(job, command)
         await until_said(child, "opened")
         opened = time.perf_counter()
-        end, caught_up = await _until(child, lambda done: done >= count, log, job.app, topic)
+        end, caught_up = await _until(child, lambda done: done >= count, log, config, topic)
         child.send(signal.SIGTERM)
     finally:
         await log.close()

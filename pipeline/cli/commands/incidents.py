@@ -1,5 +1,6 @@
 """``streamgauge incidents``: what is open, and taking care of it."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,17 +43,9 @@ def acknowledge(
     form: OutputFormat = None,
 ) -> None:
     """Say that somebody takes care; notices follow only if it gets worse."""
-    from pipeline.cli.incident_rows import send_commands, user
-    from pipeline.cli.runtime import run
     from pipeline.incidents import Acknowledge
 
-    settings, output = _given(context, config, form)
-    who = user() if by is None else by
-    run(
-        send_commands(
-            settings, names, lambda own, incident: Acknowledge(id=own, incident=incident, by=who, note=note), output
-        )
-    )
+    _send(Acknowledge, names, by, note, _given(context, config, form))
 
 
 @app.command()
@@ -65,17 +58,9 @@ def resolve(
     form: OutputFormat = None,
 ) -> None:
     """Say that it is over."""
-    from pipeline.cli.incident_rows import send_commands, user
-    from pipeline.cli.runtime import run
     from pipeline.incidents import Resolve
 
-    settings, output = _given(context, config, form)
-    who = user() if by is None else by
-    run(
-        send_commands(
-            settings, names, lambda own, incident: Resolve(id=own, incident=incident, by=who, note=note), output
-        )
-    )
+    _send(Resolve, names, by, note, _given(context, config, form))
 
 
 @app.command()
@@ -126,6 +111,16 @@ def unsnooze(
     settings, output = _given(context, config, form)
     who = user() if by is None else by
     run(send_command(settings, Unsnooze(id=new_id(), snooze=name, by=who), output))
+
+
+def _send(kind: Callable[..., Any], names: Sequence[str], by: str | None, note: str, given: tuple[Any, Any]) -> None:
+    """A command of a kind for each incident."""
+    from pipeline.cli.incident_rows import send_commands, user
+    from pipeline.cli.runtime import run
+
+    settings, output = given
+    who = user() if by is None else by
+    run(send_commands(settings, names, lambda own, name: kind(id=own, incident=name, by=who, note=note), output))
 
 
 def _given(context: typer.Context, config: Path | None, form: Format | None) -> tuple[Any, Any]:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agents.events import TopicPartition
 from pipeline.errors import LogError
-from pipeline.kafka import splitting
 from pipeline.kafka.batches import chunk_of_batches
+from pipeline.kafka.splitting import compiled
 from tests.pipeline.kafka.record_batches import COMPRESSIONS, Row, batch, legacy, marker, rows
 
 SOURCE = TopicPartition("payments", 3)
@@ -20,12 +20,12 @@ CRC, MAGIC = 17, 16
 @pytest.fixture(autouse=True, scope="module", params=["compiled", "record by record"])
 def way(request):
     """Both ways of reading, with the optional extra installed and without."""
-    splitting._kernel.cache_clear()
+    compiled.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "compiled":
             patch.setitem(sys.modules, "pipeline.kafka.compiled", None)  # an import of it fails
         yield
-    splitting._kernel.cache_clear()
+    compiled.cache_clear()
 
 
 def chunk_from(position, data, aborted=()):
