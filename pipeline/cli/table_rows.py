@@ -16,9 +16,9 @@ from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
 from pipeline.config.durations import show_duration
 from pipeline.errors import UsageError
+from pipeline.readmodel.columns import ColumnInfo, columns_of
+from pipeline.readmodel.query import MAX_LIMIT, Page, Row, TableQuery, run
 from pipeline.views import Freshness, TableReader, TableView
-from pipeline.web.columns import ColumnInfo, columns_of
-from pipeline.web.query import MAX_LIMIT, Page, Row, TableQuery, run
 from tables.spec import TableSpec, Window
 
 _ROWS_FOR_PEOPLE: Final = 50

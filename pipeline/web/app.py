@@ -19,15 +19,15 @@ from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log.api import Log
 from pipeline.log.opening import open_log
-from pipeline.web.alerts import alerts_page
-from pipeline.web.api import build_api
-from pipeline.web.api_page import api_page
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.api.routes import build_api
 from pipeline.web.auth import current_user
-from pipeline.web.layout import FAVICON, STATIC
-from pipeline.web.overview import overview_page
+from pipeline.web.pages.alerts import alerts_page
+from pipeline.web.pages.api import api_page
+from pipeline.web.pages.overview import overview_page
+from pipeline.web.pages.tables import table_page, tables_page
+from pipeline.web.parts.layout import FAVICON, STATIC
 from pipeline.web.problems import add_handlers
-from pipeline.web.read_model import ReadModel
-from pipeline.web.tables import table_page, tables_page
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -9,9 +9,9 @@ from nicegui.page import page
 from starlette.exceptions import HTTPException
 
 from pipeline.errors import UsageError
-from pipeline.web.layout import not_found
-from pipeline.web.read_model import ReadModel
-from pipeline.web.schemas import Problem
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.api.schemas import Problem
+from pipeline.web.parts.layout import not_found
 
 _TITLES = {404: "Not found", 405: "Method not allowed", 422: "Wrong parameter"}
 

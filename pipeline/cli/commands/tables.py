@@ -42,7 +42,7 @@ def show(
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run
     from pipeline.cli.table_rows import show_table
-    from pipeline.web.query import TableQuery, parse_condition, parse_sort
+    from pipeline.readmodel.query import TableQuery, parse_condition, parse_sort
 
     column, descending = parse_sort(sort)
     query = TableQuery(

@@ -10,9 +10,9 @@ from fastapi import HTTPException
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.alerts import decode_alert
 from pipeline.log.opening import open_log
+from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.app import build_api_app, build_pages
 from pipeline.web.auth import current_user
-from pipeline.web.read_model import ReadModel
 from tests.pipeline.web.filled import MALFORMED, example, fill, now_ms
 
 

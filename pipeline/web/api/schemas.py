@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from agents.spec import SEVERITIES, Severity
-from pipeline.web.query import MAX_LIMIT
+from pipeline.readmodel.query import MAX_LIMIT
 
 Number = float | int | None
 UnixMs = Annotated[int, Field(description="Unix time in ms")]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
+from pipeline.readmodel.query import Condition, TableQuery, parse_condition, parse_filter, parse_sort, run
 from pipeline.views import Freshness, TableView
-from pipeline.web.query import Condition, TableQuery, parse_condition, parse_filter, parse_sort, run
 from tables.histogram import WIDTH, bucket_counts
 from tables.spec import Measure, TableSpec, Window
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from pipeline.web.elements import Tag, table_head
-from pipeline.web.layout import frame, head
-from pipeline.web.read_model import ReadModel
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.parts.elements import Tag, table_head
+from pipeline.web.parts.layout import frame, head
 
 
 def api_page(model: ReadModel, app: FastAPI, base: str) -> None:

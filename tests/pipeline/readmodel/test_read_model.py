@@ -4,8 +4,8 @@ import asyncio
 
 from pipeline.errors import LogError
 from pipeline.log.opening import open_log
-from pipeline.web.overview import glance
-from pipeline.web.read_model import ReadModel
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.glance import glance
 from tests.pipeline.web.filled import example, fill, now_ms
 
 

@@ -17,11 +17,11 @@ from pipeline.errors import StateError, StreamgaugeError
 from pipeline.health.lag import LagRow, read_lag, with_measured, with_rates
 from pipeline.log.api import Log, PartitionInfo, TopicSpec
 from pipeline.plan import source_topics
+from pipeline.readmodel.columns import ColumnInfo, columns_of
+from pipeline.readmodel.history import SPAN_MS, History, read_row
+from pipeline.readmodel.ring import AlertRing
+from pipeline.readmodel.tail import TopicTail, last_records, since
 from pipeline.views import TableReader, TableView
-from pipeline.web.columns import ColumnInfo, columns_of
-from pipeline.web.history import SPAN_MS, History, read_row
-from pipeline.web.ring import AlertRing
-from pipeline.web.tail import TopicTail, last_records, since
 from tables.spec import TableSpec
 
 ALERTS_KEPT: Final = 2_000

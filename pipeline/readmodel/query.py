@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UsageError
+from pipeline.readmodel.columns import ColumnInfo, columns_of, values_of
 from pipeline.views import TableView
-from pipeline.web.columns import ColumnInfo, columns_of, values_of
 
 MAX_LIMIT = 1_000
 _COMPARISONS: dict[str, Callable[[NDArray[np.generic], float], NDArray[np.bool_]]] = {

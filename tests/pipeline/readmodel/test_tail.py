@@ -5,7 +5,7 @@ import asyncio
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.log import TopicSpec
 from pipeline.log.opening import open_log
-from pipeline.web.tail import TopicTail, last_records, since
+from pipeline.readmodel.tail import TopicTail, last_records, since
 
 
 def on_log(tmp_path, story):

@@ -7,9 +7,9 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from pipeline.web import human
-from pipeline.web.columns import ColumnInfo, ColumnKind
-from pipeline.web.query import Row
+from pipeline.readmodel.columns import ColumnInfo, ColumnKind
+from pipeline.readmodel.query import Row
+from pipeline.web.parts import human
 
 _FORMATS: dict[ColumnKind, Callable[[float | None], str]] = {
     "number": human.number,

@@ -8,12 +8,12 @@ from nicegui.events import ValueChangeEventArguments
 
 from agents.events import RecordRef
 from agents.spec import SEVERITIES
-from pipeline.web import human
-from pipeline.web.alert_list import AlertFeed
-from pipeline.web.elements import Tag, empty_state, table_head, when
-from pipeline.web.layout import TICK_S, command, frame, head, not_found
-from pipeline.web.read_model import ReadModel
-from pipeline.web.ring import AlertFilter, KeptAlert
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.readmodel.ring import AlertFilter, KeptAlert
+from pipeline.web.parts import human
+from pipeline.web.parts.alert_list import AlertFeed
+from pipeline.web.parts.elements import Tag, empty_state, table_head, when
+from pipeline.web.parts.layout import TICK_S, command, frame, head, not_found
 
 LENGTH: Final = 50
 

@@ -8,14 +8,12 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pipeline.errors import UsageError
 from pipeline.explanation import explanation
 from pipeline.health import skew
+from pipeline.readmodel.columns import ColumnInfo, columns_of
+from pipeline.readmodel.query import TableQuery, parse_condition, parse_sort, run
+from pipeline.readmodel.read_model import ReadModel, TopicState
+from pipeline.readmodel.ring import AlertFilter, KeptAlert
 from pipeline.views import TableView
-from pipeline.web.auth import current_user
-from pipeline.web.columns import ColumnInfo, columns_of
-from pipeline.web.overview import glance
-from pipeline.web.query import TableQuery, parse_condition, parse_sort, run
-from pipeline.web.read_model import ReadModel, TopicState
-from pipeline.web.ring import AlertFilter, KeptAlert
-from pipeline.web.schemas import (
+from pipeline.web.api.schemas import (
     AlertOut,
     AlertsAsked,
     AlertsOut,
@@ -35,6 +33,8 @@ from pipeline.web.schemas import (
     TopicOut,
     WindowOut,
 )
+from pipeline.web.auth import current_user
+from pipeline.web.glance import glance
 
 _STATES: dict[str, Any] = {"": "ok", "is-wait": "waiting", "is-warn": "warning", "is-bad": "bad"}
 _ERRORS: dict[int | str, dict[str, Any]] = {

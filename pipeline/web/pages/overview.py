@@ -1,60 +1,25 @@
 """Overview: one glance says whether all is well."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from nicegui import ui
 
 from pipeline.health.burrow import Status
 from pipeline.health.lag import LagRow
-from pipeline.web import human
-from pipeline.web.alert_list import AlertFeed
-from pipeline.web.charts import ChartSpec, LiveChart, Points
-from pipeline.web.elements import Tag, table_head, when
-from pipeline.web.layout import TICK_S, command, frame, head
-from pipeline.web.read_model import ReadModel
-from pipeline.web.ring import AlertFilter
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.readmodel.ring import AlertFilter
+from pipeline.web.glance import LAGGING_MS, glance
+from pipeline.web.parts import human
+from pipeline.web.parts.alert_list import AlertFeed
+from pipeline.web.parts.charts import ChartSpec, LiveChart, Points
+from pipeline.web.parts.elements import Tag, table_head, when
+from pipeline.web.parts.layout import TICK_S, command, frame, head
 
 RECENT_MS: Final = 10_000
 ALERTS_MS: Final = 300_000
 FEED_LENGTH: Final = 4
-LAGGING_MS: Final = 10_000
 KEEPS_UP_MS: Final = 5_000
-
-
-class Glance(NamedTuple):
-    """The state of the whole in one sentence; ``mood`` is one of '', 'is-wait', 'is-warn', 'is-bad'."""
-
-    mood: str
-    sentence: str
-    command: str | None = None
-
-
-def glance(model: ReadModel) -> Glance:
-    """What is the most important thing to know now."""
-    if model.refreshed_ms is None:
-        return Glance("is-wait", model.problem or "Reading the log for the first time")
-    if model.problem:
-        return Glance("is-bad", f"The log can't be read: {model.problem}")
-    sources = model.sources()
-    if not any(state.records for name, state in model.topics.items() if name in sources):
-        return Glance("is-wait", "No records yet. Write some with", command(model.config, "load payments --rate 5k"))
-    if not model.owners():
-        return Glance("is-warn", "No worker is running. Start one with", command(model.config, "worker"))
-    return _worst(model.lag)
-
-
-def _worst(lag: list[LagRow]) -> Glance:
-    troubled = [sample for sample in lag if sample.status is not Status.OK]
-    if troubled:
-        worst = max(troubled, key=lambda sample: (sample.status in {Status.STALL, Status.STOP}, sample.lag_ms))
-        more = f", and {human.plural(len(troubled) - 1, 'more partition')}" if len(troubled) > 1 else ""
-        mood = "is-bad" if worst.status in {Status.STALL, Status.STOP} else "is-warn"
-        return Glance(mood, f"{worst.topic}/{worst.partition} {worst.status.name}: {worst.reason}{more}")
-    slow = max(lag, key=lambda sample: sample.lag_ms, default=None)
-    if slow is not None and slow.lag_ms >= LAGGING_MS:
-        return Glance("is-warn", f"{slow.topic}/{slow.partition} is {human.duration(slow.lag_ms)} behind")
-    return Glance("", "All is well: every partition is being worked on and none falls behind")
 
 
 def overview_page(model: ReadModel) -> None:

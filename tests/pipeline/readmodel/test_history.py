@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.model import AppConfig
 from pipeline.health.definitions import with_health
-from pipeline.web.history import SPAN_MS, HealthRow, History, read_row
+from pipeline.readmodel.history import SPAN_MS, HealthRow, History, read_row
 from tables.histogram import bucket_counts, quantile
 
 NOW = 1_700_000_000_000

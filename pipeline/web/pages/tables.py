@@ -7,13 +7,13 @@ from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from pipeline.errors import UsageError
+from pipeline.readmodel.query import MAX_LIMIT, TableQuery, parse_filter, run
+from pipeline.readmodel.read_model import ReadModel
 from pipeline.views import Freshness, TableView
-from pipeline.web import human
-from pipeline.web.elements import Tag, empty_state, table_head, when
-from pipeline.web.grid import TableGrid
-from pipeline.web.layout import TICK_S, command, frame, head, not_found
-from pipeline.web.query import MAX_LIMIT, TableQuery, parse_filter, run
-from pipeline.web.read_model import ReadModel
+from pipeline.web.parts import human
+from pipeline.web.parts.elements import Tag, empty_state, table_head, when
+from pipeline.web.parts.grid import TableGrid
+from pipeline.web.parts.layout import TICK_S, command, frame, head, not_found
 from tables.spec import TableSpec, Window
 
 PAGE_SIZES: Final = (25, 50, 100)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from pipeline.web.elements import Tag, empty_state, when
-from pipeline.web.layout import command
-from pipeline.web.read_model import ReadModel
-from pipeline.web.ring import AlertFilter, KeptAlert
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.readmodel.ring import AlertFilter, KeptAlert
+from pipeline.web.parts.elements import Tag, empty_state, when
+from pipeline.web.parts.layout import command
 
 
 def _facts(kept: KeptAlert) -> str:

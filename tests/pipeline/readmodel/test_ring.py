@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import Alert, RecordRef
-from pipeline.web.ring import AlertFilter, AlertRing
+from pipeline.readmodel.ring import AlertFilter, AlertRing
 
 REF = RecordRef("payments", 0, 7, "p7")
 ALERT = Alert(

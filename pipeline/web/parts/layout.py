@@ -10,10 +10,10 @@ from typing import Final
 from nicegui import ui
 
 from pipeline.config.model import AppConfig
-from pipeline.web.elements import ICONS, Tag, icon, when
-from pipeline.web.read_model import ReadModel
+from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.parts.elements import ICONS, Tag, icon, when
 
-STATIC: Final = Path(__file__).parent / "static"
+STATIC: Final = Path(__file__).parents[1] / "static"
 PAGES: Final = (
     ("overview", "Overview", "/"),
     ("tables", "Tables", "/tables"),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from nicegui import ui
 
-from pipeline.web.elements import Tag
+from pipeline.web.parts.elements import Tag
 
 Points = Mapping[str, list[tuple[int, float | None]]]
 

@@ -1,0 +1,1 @@
+"""What readers see: tables, alerts, lag and topics, followed in the log and never asked of a worker (CQRS)."""
