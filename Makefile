@@ -7,6 +7,7 @@ SECONDS ?= 60
 MINUTES ?= 30
 LOG     ?= auto
 NODES  ?= 1
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
@@ -27,8 +28,8 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## the whole job on this machine: web view, worker, subscriber, two producers
 	@exec $(BIN)/streamgauge demo $(ARGS)
 
-test: setup  ## all tests; their Kafka is KAFKA_VERSION=3.9.1, or the one at STREAMGAUGE_KAFKA=host:port
-	$(if $(KAFKA_VERSION),STREAMGAUGE_KAFKA_VERSION=$(KAFKA_VERSION)) $(BIN)/python -m pytest $(ARGS)
+test: setup  ## all tests, PROCESSES=2 at a time; their Kafka is KAFKA_VERSION=3.9.1, or the one at STREAMGAUGE_KAFKA=host:port
+	$(if $(KAFKA_VERSION),STREAMGAUGE_KAFKA_VERSION=$(KAFKA_VERSION)) $(BIN)/python -m pytest --numprocesses $(PROCESSES) $(ARGS)
 
 check: format lint types test  ## format, lint, types, tests
 
