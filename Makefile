@@ -48,7 +48,7 @@ bench: setup  ## side by side with Flink, Kafka Streams and more on a real Kafka
 bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
-bench-latency: setup  ## from append to alert at 20,000 payments a second, beside Flink and Kafka Streams: a page
+bench-latency: setup  ## from append to alert at rising rates, beside Flink and Kafka Streams: a page, 20 minutes
 	@$(BIN)/python -m tests.bench.peers.latency $(ARGS)
 
 bench-recovery: setup  ## how a worker that was killed catches up with a backlog of 10,000,000 records on a real Kafka
