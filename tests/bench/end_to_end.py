@@ -77,6 +77,8 @@ def _rate(seen: Sequence[tuple[int, float]], total: int) -> float:
     """
     first = next(each for each in seen if 5 * each[0] >= total)
     last = next(each for each in seen if 5 * each[0] >= 4 * total)
+    if first == last:  # one commit had all of it
+        first = seen[0]
     return (last[0] - first[0]) / (last[1] - first[1])
 
 
