@@ -179,13 +179,14 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(config: AppConfig, host: str, port: int) -> None:
+def serve(config: AppConfig, host: str, port: int, *, store: str | None = None) -> None:
     """Serve the web view until SIGINT or SIGTERM; prints its address once it answers.
 
     Args:
         config: The application to show.
         host: Address to bind to.
         port: 0 takes a free one.
+        store: Where what the log says is kept, as ``pipeline.store`` takes it; ``None`` for the default.
 
     Raises:
         UsageError: If the port is taken, the address is not this machine's, or another process has the store.
@@ -193,15 +194,15 @@ def serve(config: AppConfig, host: str, port: int) -> None:
     """
     listening = bind(host, port)
     try:
-        asyncio.run(_serve(config, host, listening))
+        asyncio.run(_serve(config, host, listening, store or default_store(config.log, config.name)))
     finally:
         listening.close()
 
 
-async def _serve(config: AppConfig, host: str, listening: socket.socket) -> None:
+async def _serve(config: AppConfig, host: str, listening: socket.socket, store: str) -> None:
     log = open_log(config.log, kafka=config.kafka)
     try:
-        app = build_app(config, log, host=host, store=default_store(config.log, config.name))
+        app = build_app(config, log, host=host, store=store)
         logging.getLogger("nicegui").setLevel(logging.ERROR)
         settings = uvicorn.Config(
             app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False
