@@ -83,7 +83,7 @@ class Access:
 
         Cost: a few ms, for it waits for the disk.
         """
-        actor = self.actor(request)
+        actor = self.acting(request)
         event = Event(
             who=actor.who,
             how=actor.how,
@@ -95,8 +95,12 @@ class Access:
         )
         self.log.record(event)
 
-    def actor(self, request: HTTPConnection) -> Actor:
-        """Who is behind a request, as the audit log names it."""
+    def acting(self, request: HTTPConnection) -> Actor:
+        """Who is behind a request, for a change that is recorded with it, such as those of users and keys."""
+        request.scope.setdefault("state", {})["audited"] = True
+        return self._actor(request)
+
+    def _actor(self, request: HTTPConnection) -> Actor:
         user = getattr(request.state, "user", None)
         if user is None:
             return Actor(who="", how="nobody", address=address_of(request))

@@ -16,6 +16,7 @@ from pipeline.web.access import LOCAL_USER, Access, address_of
 from pipeline.web.auth import is_public
 from pipeline.web.origin import came_through_a_proxy, changes, is_checked, is_own
 from pipeline.web.problems import problem
+from pipeline.web.recorder import recorded
 from pipeline.web.watch import Watch
 
 _BEARER: Final = {"WWW-Authenticate": 'Bearer realm="streamgauge"'}
@@ -59,10 +60,11 @@ class Gate:
             await self._refuse(request, refusal, receive, send)
             return
         scope.setdefault("state", {}).update(user=user, access=self._access)
+        noting = send if user is None else recorded(self._access, request, send)
         if user is None or user.how == "local":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noting)
             return
-        watch = Watch(lambda: self._access.still(user), receive, send, clock_s=time.monotonic)
+        watch = Watch(lambda: self._access.still(user), receive, noting, clock_s=time.monotonic)
         await watch.run(self._app, scope)
 
     async def _recognise(self, request: HTTPConnection) -> User | None:

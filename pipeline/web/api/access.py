@@ -134,15 +134,15 @@ def _add_users(router: APIRouter, access: Access) -> None:
     @router.post("/users", tags=["access"], status_code=201)
     async def add_user(request: Request, asked: UserAsked) -> UserOut:
         """Add a user."""
-        by, role = access.actor(request), parse_role(asked.role)
+        by, role = access.acting(request), parse_role(asked.role)
         async with access.hashing:
             return _user(await asyncio.to_thread(access.users.add, asked.name, role, asked.password, by=by))
 
     @router.patch("/users/{name}", tags=["access"])
     async def change_user(request: Request, name: UserName, asked: UserChange) -> UserOut:
         """Change a user's role or password. The own role stays, so that an admin is left."""
-        by = access.actor(request)
         _known(access, name)
+        by = access.acting(request)
         if asked.role is not None:
             _not_self(request, name)
             access.users.set_role(name, parse_role(asked.role), by=by)
@@ -156,7 +156,7 @@ def _add_users(router: APIRouter, access: Access) -> None:
         """Remove a user with keys and sessions. Nobody removes the own user, so that an admin is left."""
         _known(access, name)
         _not_self(request, name)
-        access.users.remove(name, by=access.actor(request))
+        access.users.remove(name, by=access.acting(request))
 
 
 def _add_keys(router: APIRouter, access: Access) -> None:
@@ -172,7 +172,7 @@ def _add_keys(router: APIRouter, access: Access) -> None:
             lifetime_ms = parse_duration(asked.lifetime)
         except ValueError as error:
             raise UsageError(f"lifetime: {error}") from error
-        by = access.actor(request)
+        by = access.acting(request)
         made: tuple[ApiKey, str] = access.keys.add(
             asked.owner, asked.scope, label=asked.label, lifetime_ms=lifetime_ms, by=by
         )
@@ -183,7 +183,7 @@ def _add_keys(router: APIRouter, access: Access) -> None:
         """End an API key at once."""
         if key_id not in {key.id for key in access.keys.all()}:
             raise HTTPException(404, f"there is no key '{key_id}'")
-        access.keys.revoke(key_id, by=access.actor(request))
+        access.keys.revoke(key_id, by=access.acting(request))
 
 
 def _add_audit(router: APIRouter, access: Access) -> None:

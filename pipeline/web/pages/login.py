@@ -82,6 +82,7 @@ def build_login(access: Access, app: str) -> APIRouter:
             return _wait(access, request, app, name, wait)
         async with access.hashing:
             account = await asyncio.to_thread(access.users.check, name, form.get("password", ""))
+        request.state.audited = True
         actor = Actor(who=name, how="password", address=address_of(request))
         if account is None:
             access.log.record(actor.doing("login", outcome="refused"))
