@@ -16,8 +16,8 @@ _REFUSED: Final = 403
 def recorded(access: Access, request: HTTPConnection, send: Send) -> Send:
     """``send`` that notes a change before its answer goes out.
 
-    What an endpoint recorded itself, by ``access.audit`` or ``access.acting``, is not recorded again. Refused changes are
-    recorded too; those that failed because they were asked for wrongly are not.
+    What an endpoint recorded itself, by ``access.audit`` or ``access.acting``, is not recorded again. Refused changes
+    are recorded too; those that failed because they were asked for wrongly are not.
 
     Args:
         access: Of the view.
