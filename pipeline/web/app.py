@@ -61,8 +61,8 @@ def build_app(
     Args:
         config: The streamgauge application to show.
         log: Its event log; stays open when the application ends.
-        host: Address that it will be served on; on a loopback address other host names are refused, so that a foreign
-            site can't reach it through a name that it points there.
+        host: Address that it will be served on; where only this machine can come, other host names are refused, so that
+            a foreign site can't reach it through a name that it points there.
         clock_ms: Wall clock, Unix ms.
         access: Who may enter; ``None`` lets everybody in who reaches it.
     """
@@ -104,8 +104,9 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1", access: Access |
     app.state.access = access
     app.add_middleware(Gate, access=access)
     hosts = list(access.settings.hosts)
-    if hosts or host in LOOPBACK:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, *(_OWN if host in LOOPBACK else ())])
+    if hosts or access.is_private:
+        own = (*_OWN, host) if access.is_private or host in LOOPBACK else ()
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, *own])
     app.add_middleware(SecurityHeaders)
     app.include_router(build_api(model))
     app.include_router(build_access_api(access))

@@ -91,7 +91,7 @@ class Gate:
         """Refuse what a foreign page sent; with ``needed`` also a change of which no browser says where it is from."""
         if not is_checked(request):
             return
-        own = is_own(request, self._access.settings.hosts)
+        own = is_own(request)
         if own is False or (own is None and needed and changes(request)):
             raise Refusal(403, f"{_FOREIGN}; programs send an API key in `Authorization: Bearer`")
 

@@ -1,6 +1,5 @@
 """Whether a request comes from a page of ours: the defence against forged requests."""
 
-from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,14 +11,10 @@ _SOCKET: Final = "/_nicegui_ws/"
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
-def is_own(request: HTTPConnection, hosts: Collection[str] = ()) -> bool | None:
+def is_own(request: HTTPConnection) -> bool | None:
     """Whether the browser says that a page of ours sent the request; ``None`` if it says nothing.
 
     Browsers say so with every request that is not a plain read, and scripts can't forge it.
-
-    Args:
-        request: Any.
-        hosts: Other names of this server, for a proxy that does not pass the name on.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None and site not in {"same-origin", "none"}:
@@ -31,8 +26,7 @@ def is_own(request: HTTPConnection, hosts: Collection[str] = ()) -> bool | None:
     except ValueError:
         return False
     scheme = _SCHEMES.get(request.url.scheme, request.url.scheme)
-    same = parsed.netloc == request.headers.get("host") and parsed.scheme == scheme
-    return same or (parsed.hostname or "") in hosts
+    return parsed.netloc == request.headers.get("host") and parsed.scheme == scheme
 
 
 def changes(request: HTTPConnection) -> bool:

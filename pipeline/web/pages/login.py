@@ -114,7 +114,6 @@ def build_login(access: Access, app: str) -> APIRouter:
         answer.delete_cookie(
             access.cookie(request), path="/", secure=access.is_secure(request), httponly=True, samesite="lax"
         )
-        answer.headers["Clear-Site-Data"] = '"cache"'
         return answer
 
     return router

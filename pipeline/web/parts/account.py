@@ -35,7 +35,7 @@ def login_note() -> None:
     """Above the page's content: that login is off, if it is."""
     user = _state("user")
     if isinstance(user, User) and user.how == "local":
-        Tag("p", NOTE, "sg-note", {"role": "note"})
+        Tag("p", NOTE, "sg-login-note", {"role": "note"})
 
 
 def _state(name: str) -> object:

@@ -25,7 +25,7 @@ class Guarded:
     def __init__(self, folder, *, login=True, is_private=True, **web):
         url = f"local://{folder}/log.db"
         config = replace(example(url), web=WebSettings(users=str(folder / "access.db"), **web))
-        self.clock = Clock()
+        self.clock, self.config = Clock(), config
         self.access = Access(config, login=login, clock_ms=self.clock, is_private=is_private, passwords=cheap())
         self.log = open_log(url)
         self.app = build_api_app(ReadModel(config, self.log, clock_ms=self.clock), access=self.access)

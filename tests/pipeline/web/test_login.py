@@ -10,8 +10,9 @@ from pipeline.access.settings import WebSettings
 from pipeline.access.throttle import Throttle
 from pipeline.config import AppConfig
 from pipeline.errors import UsageError
+from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.access import open_access
-from pipeline.web.app import serve
+from pipeline.web.app import build_api_app, serve
 from pipeline.web.auth import requires
 from pipeline.web.pages.login import own_path
 from tests.pipeline.access.kit import PASSWORD, TESTER, Kit
@@ -215,6 +216,21 @@ def test_forged_requests_are_refused_without_login_too(tmp_path, headers):
         assert not changed
         assert (await client.post("/api/x")).status_code == 200
         assert (await client.post("/api/x", headers=OWN)).status_code == 200
+
+    guarded(tmp_path, work, login=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "gauge-laptop"])
+def test_foreign_names_do_not_lead_to_this_machine(tmp_path, host):
+    """A site that points a name of its own at this machine is refused, on whichever of its addresses we listen."""
+
+    async def work(view):
+        view.app = build_api_app(ReadModel(view.config, view.log, clock_ms=view.clock), host=host, access=view.access)
+        client = await view.client()
+        named = {"evil.example": 400, "localhost:8080": 200, "[::1]:8080": 200}
+        named[f"[{host}]" if ":" in host else host] = 200
+        for name, status in named.items():
+            assert (await client.get("/api/me", headers={"host": name})).status_code == status, name
 
     guarded(tmp_path, work, login=False)
 
