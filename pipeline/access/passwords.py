@@ -19,7 +19,7 @@ class Passwords:
     Args:
         hasher: Argon2 with its costs; by default those of RFC 9106 for little memory (64 MiB, 3 passes).
 
-    Cost: by default about 0.1 s and 64 MiB a hash or check.
+    Cost: by default about 0.2 s of a core and 64 MiB a hash or check.
     """
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from fastapi import Depends, Request
 
 from pipeline.access.roles import Role
-from pipeline.access.settings import WebSettings
+from pipeline.access.settings import OidcSettings, WebSettings
 from pipeline.access.throttle import Throttle
 from pipeline.config import AppConfig
 from pipeline.errors import UsageError
@@ -15,6 +15,7 @@ from pipeline.web.access import open_access
 from pipeline.web.app import build_api_app, serve
 from pipeline.web.auth import requires
 from pipeline.web.pages.login import own_path
+from tests.pipeline.access.issuer import AUDIENCE, ISSUER, Issuer, token
 from tests.pipeline.access.kit import PASSWORD, TESTER, Kit
 from tests.pipeline.web.guarded import HERE, OWN, guarded, log_in
 
@@ -250,6 +251,26 @@ def test_keys_need_no_page(tmp_path):
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
     guarded(tmp_path, work)
+
+
+def test_a_bearer_token_is_enough(tmp_path):
+    """A token of the issuer names its user to the API; one for others is refused with the reason, and recorded."""
+    issuer = Issuer()
+
+    async def work(view):
+        client = await view.client()
+        right = {"authorization": f"Bearer {token(roles=['analyst'])}"}
+        assert (await client.get("/api/me", headers=right)).json() == {"name": "ann", "role": "analyst", "how": "token"}
+        assert (await client.get("/api/users", headers=right)).status_code == 403
+        wrong = await client.get("/api/me", headers={"authorization": f"bearer {token(aud='another')}"})
+        assert (wrong.status_code, "udience" in wrong.json()["detail"]) == (401, True)
+        assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
+        assert view.told() == [("", "token", "refused")]
+
+    try:
+        guarded(tmp_path, work, oidc=OidcSettings(issuer=ISSUER, audience=AUDIENCE, jwks=issuer.url))
+    finally:
+        issuer.close()
 
 
 def test_login_off_is_local_and_no_admin(tmp_path):
