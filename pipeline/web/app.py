@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator
+from typing import cast
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
@@ -19,10 +20,15 @@ from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log.api import Log
 from pipeline.log.opening import open_log
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.store import default_store
+from pipeline.web.api.live import Feeds
 from pipeline.web.api.routes import build_api
 from pipeline.web.auth import current_user
+from pipeline.web.changes import Changes
+from pipeline.web.live.feed import Feed
+from pipeline.web.live.sources import AlertSource, IncidentSource
 from pipeline.web.pages.alerts import alerts_page
 from pipeline.web.pages.api import api_page
 from pipeline.web.pages.overview import overview_page
@@ -77,8 +83,17 @@ def build_app(
     return app
 
 
-def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
-    """The JSON API alone, over a read model that is followed while the application is served."""
+def build_api_app(model: ReadModel, answers: Answers | None = None, *, host: str = "127.0.0.1") -> FastAPI:
+    """The JSON API alone, over a read model that is followed while the application is served.
+
+    Args:
+        model: What the log says now.
+        answers: Whom lists are asked of; ``None`` takes those of the model.
+        host: See ``build_app``.
+    """
+    answers = answers or cast("Answers", model.answers)
+    feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
+    changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -98,7 +113,8 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
     )
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    app.include_router(build_api(model))
+    app.include_router(build_api(model, answers, changes, feeds))
+    app.state.feeds = feeds
     add_handlers(app, model)
     return app
 
@@ -175,6 +191,8 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self) -> None:
+        for feed in self.config.app.state.feeds.values():  # type: ignore[union-attr] # live feeds end by themselves only
+            feed.end()
         self.force_exit = self.should_exit  # a second signal does not wait for open connections
         self.should_exit = True
 
