@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import cast
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
@@ -91,7 +90,7 @@ def build_api_app(model: ReadModel, answers: Answers | None = None, *, host: str
         answers: Whom lists are asked of; ``None`` takes those of the model.
         host: See ``build_app``.
     """
-    answers = answers or cast("Answers", model.answers)
+    answers = answers or model.answers
     feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
     changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
 
