@@ -130,14 +130,20 @@ def run(view: TableView, query: TableQuery) -> Page:
         raise UsageError(f"limit must be between 1 and {MAX_LIMIT:,}, got {query.limit}")
     if query.offset < 0:
         raise UsageError(f"offset must not be negative, got {query.offset}")
-    total = len(view.keys)
+    chosen = order(view, query)
+    page = chosen[query.offset : query.offset + query.limit]
+    return Page(_rows(view, page), len(chosen), len(view.keys))
+
+
+def order(view: TableView, query: TableQuery) -> NDArray[np.int64]:
+    """Indices of all rows that ``query`` lets through, in its order; its offset and limit do not count.
+
+    Raises:
+        UsageError: If a column does not exist or can't be compared.
+    """
     chosen = _matching(view, query)
-    matching = total if chosen is None else len(chosen)
-    order = chosen if chosen is not None else np.arange(total)
-    if query.sort is not None:
-        order = order[_order(view, query.sort, order, descending=query.descending)]
-    page = order[query.offset : query.offset + query.limit]
-    return Page(_rows(view, page), matching, total)
+    rows = np.arange(len(view.keys)) if chosen is None else chosen
+    return rows if query.sort is None else rows[_order(view, query.sort, rows, descending=query.descending)]
 
 
 def _matching(view: TableView, query: TableQuery) -> NDArray[np.int64] | None:

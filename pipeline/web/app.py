@@ -22,14 +22,19 @@ from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log.api import Log
 from pipeline.log.opening import open_log
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.store import default_store
 from pipeline.web.access import Access, open_access
 from pipeline.web.api.access import build_access_api
+from pipeline.web.api.live import Feeds
 from pipeline.web.api.routes import build_api
 from pipeline.web.auth import current_user
+from pipeline.web.changes import Changes
 from pipeline.web.gate import Gate
 from pipeline.web.headers import SecurityHeaders
+from pipeline.web.live.feed import Feed
+from pipeline.web.live.sources import AlertSource, IncidentSource
 from pipeline.web.pages.alerts import alerts_page
 from pipeline.web.pages.api import api_page
 from pipeline.web.pages.login import build_login
@@ -88,9 +93,21 @@ def build_app(
     return app
 
 
-def build_api_app(model: ReadModel, *, host: str = "127.0.0.1", access: Access | None = None) -> FastAPI:
-    """The JSON API alone with its gate, over a read model that is followed while the application is served."""
+def build_api_app(
+    model: ReadModel, answers: Answers | None = None, *, host: str = "127.0.0.1", access: Access | None = None
+) -> FastAPI:
+    """The JSON API alone with its gate, over a read model that is followed while the application is served.
+
+    Args:
+        model: What the log says now.
+        answers: Whom lists are asked of; ``None`` takes those of the model.
+        host: See ``build_app``.
+        access: See ``build_app``.
+    """
+    answers = answers or model.answers
     access = access or Access(model.config, login=False, clock_ms=wall_clock_ms)
+    feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
+    changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -109,13 +126,14 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1", access: Access |
         lifespan=lifespan,
     )
     app.state.access = access
+    app.state.feeds = feeds
     app.add_middleware(Gate, access=access)
     hosts = list(access.settings.hosts)
     if hosts or access.is_private:
         own = (*_OWN, host) if access.is_private or host in LOOPBACK else ()
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, *own])
     app.add_middleware(SecurityHeaders)
-    app.include_router(build_api(model))
+    app.include_router(build_api(model, answers, changes, feeds))
     app.include_router(build_access_api(access))
     app.include_router(build_login(access, model.config.name))
     add_handlers(app, model)
@@ -195,6 +213,8 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self) -> None:
+        for feed in self.config.app.state.feeds.values():  # type: ignore[union-attr] # live feeds end by themselves only
+            feed.end()
         self.force_exit = self.should_exit  # a second signal does not wait for open connections
         self.should_exit = True
 

@@ -13,8 +13,8 @@ from pipeline.access.users import Account
 from pipeline.config.durations import parse_duration
 from pipeline.errors import UsageError
 from pipeline.web.access import Access
-from pipeline.web.api.schemas import Problem
 from pipeline.web.auth import current_user, requires
+from pipeline.web.schemas.common import Problem
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "Nobody was recognised"},

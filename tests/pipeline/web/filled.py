@@ -18,11 +18,11 @@ RATE_PER_S = 150
 MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
 
 
-def example(url):
-    """The payments example on another log, with its users and audit log beside it."""
+def example(url, *, incidents=None):
+    """The payments example on another log, with its users and audit log beside it, with incidents or without."""
     config = load_config(EXAMPLE)
     users = config.web.users or f"{url.removeprefix('local://')}-access.db"
-    return replace(config, log=url, web=replace(config.web, users=users))
+    return replace(config, log=url, incidents=incidents, web=replace(config.web, users=users))
 
 
 def now_ms():
