@@ -10,6 +10,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,11 +97,11 @@ class Edges:
         """Who paid, and the record's own id."""
         return self._names[number - self._first], self._ids[number - self._first]
 
-    def add(self, transfers: Transfers) -> tuple[Int64, "Newest"]:
-        """Take transfers in; their numbers, and a look-up of what was newest before each of them."""
+    def add(self, transfers: Transfers) -> tuple[Int64, "Ends"]:
+        """Take transfers in; their numbers, and what was newest before each of them."""
         start = self.count
         numbers = np.arange(start, start + len(transfers))
-        newest = Newest(transfers.target, start, self._heads["target"])
+        into = Newest(transfers.target, start, self._heads["target"])
         out_of = Newest(transfers.source, start, self._heads["source"])
         given = {
             "source": transfers.source,
@@ -108,13 +109,13 @@ class Edges:
             "time_ms": transfers.time_ms,
             "partition": transfers.partition,
             "offset": transfers.offset,
-            "into": newest.before(transfers.target, numbers),
+            "into": into.before(transfers.target, numbers),
             "out_of": out_of.before(transfers.source, numbers),
         }
         self._append(given, transfers.amount)
         self._names += transfers.names
         self._ids += transfers.ids
-        return numbers, newest
+        return numbers, Ends(into, out_of)
 
     def added(self, since: int) -> None:
         """To be called when all is said about the transfers from number ``since`` on: they become what is newest."""
@@ -191,6 +192,13 @@ class Edges:
         self._ids = [str(each) for slab in ordered for each in slab.extra["ids"]]
         self._stored = self.count
         self.added(self._first)
+
+
+class Ends(NamedTuple):
+    """The newest transfers to accounts, and from accounts."""
+
+    into: "Newest"
+    out_of: "Newest"
 
 
 class Newest:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.patterns.spec import FAN
-from tables.edges import Edges, Newest
+from tables.edges import Edges, Ends
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -78,12 +78,12 @@ class CircleSearch:
     share: float
     hops: int
 
-    def find(self, edges: Edges, newest: Newest, numbers: Int64) -> dict[int, Circle]:
+    def find(self, edges: Edges, newest: Ends, numbers: Int64) -> dict[int, Circle]:
         """Circles that transfers close, by their place in the batch.
 
         Args:
             edges: Holds the batch already.
-            newest: What each account had received last.
+            newest: What was newest at either end of accounts.
             numbers: Of the batch's transfers, shape ``(n,)``.
         """
         time_ms, amount = edges.column("time_ms", numbers), edges.amount(numbers)
@@ -98,7 +98,7 @@ class CircleSearch:
         )
         found: dict[int, Circle] = {}
         for step in range(1, self.hops):
-            heads = newest.before(paths.accounts[:, -1], numbers[paths.record])
+            heads = newest.into.before(paths.accounts[:, -1], numbers[paths.record])
             bounds = (oldest[paths.record], since_ms[paths.record])
             paths = self._extended(edges, paths, heads, bounds)
             if not len(paths.record):
@@ -114,9 +114,7 @@ class CircleSearch:
 
     def _extended(self, edges: Edges, paths: _Paths, heads: Int64, bounds: tuple[Int64, Int64]) -> _Paths:
         """Each way with each transfer that led to where it has come to, as far as these agree."""
-        steps = list(walk(edges, heads, "into", *bounds))
-        parent = np.concatenate([each for each, _ in steps]) if steps else np.empty(0, np.int64)
-        number = np.concatenate([each for _, each in steps]) if steps else np.empty(0, np.int64)
+        parent, number = joined(walk(edges, heads, "into", *bounds))
         amount, time_ms = edges.amount(number), edges.column("time_ms", number)
         longer = _Paths(
             paths.record[parent],
@@ -167,3 +165,12 @@ def walk(
         seen = edges.column("time_ms", at) >= since_ms[rows]
         yield rows[seen], at[seen]
         at = edges.column(link, at)
+
+
+def joined(steps: Iterator[tuple[Int64, Int64]]) -> tuple[Int64, Int64]:
+    """All steps of a walk, one after the other."""
+    rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for row, number in steps:
+        rows.append(row)
+        numbers.append(number)
+    return np.concatenate(rows), np.concatenate(numbers)

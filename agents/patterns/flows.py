@@ -74,11 +74,17 @@ class FlowAgent:
         alerts = []
         for at in sorted(found):
             row = int(rows[at])
-            begins = transfers.target if isinstance(found[at], Circle) else transfers.source
+            account = self._account(found[at], int(transfers.target[at]))
             is_allowed = allowed is not None and bool(allowed[row])
-            if not is_allowed and self._cooldown.fires(int(begins[at]), int(batch.time_ms[row])):
+            if not is_allowed and self._cooldown.fires(account, int(batch.time_ms[row])):
                 alerts.append((row, self._alert(batch, row, found[at])))
         return alerts
+
+    def _account(self, found: Circle | Passed, receiver: int) -> int:
+        """Whom an alert is about, by hash: money comes back to the receiver of the transfer that closes a circle."""
+        if isinstance(found, Circle):
+            return receiver
+        return int(self._edges.column("source", np.array([found.account]))[0])
 
     def _transfers(self, batch: Batch) -> tuple[Int64, Transfers]:
         """The records that are transfers, and which of the batch they are."""
@@ -103,7 +109,7 @@ class FlowAgent:
     def _alert(self, batch: Batch, row: int, found: Circle | Passed) -> Alert:
         spec, time_ms = self.spec, int(batch.time_ms[row])
         refs = tuple(self._ref(batch, number) for number in found.numbers[-_CAP:])
-        key = self._edges.texts(found.numbers[-1])[0]
+        key = self._edges.texts(found.account if isinstance(found, Passed) else found.numbers[-1])[0]
         values, thresholds, condition = self._evidence(found)
         return Alert(
             id=alert_id(spec.name, spec.version, key, refs[-1]),

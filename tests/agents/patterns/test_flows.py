@@ -89,18 +89,19 @@ def circles(flow, rows, at):
 
 
 def passed(flow, rows, at):
-    """Whether a transfer passes on what came in."""
+    """What turns out to be passed on at a transfer, by either end: how much came in, and went out."""
     last, found = rows[at], []
-    came = [row for row in visible(flow, rows, at, "to", last["from"]) if row["ts"] <= last["ts"]]
-    went = [row for row in visible(flow, rows, at, "from", last["from"]) if row["ts"] <= last["ts"]]
-    came, went = ([row for row in each if row["ts"] >= last["ts"] - WINDOW_MS] for each in (came, went))
-    if max(len(came), len(went)) > FAN:
-        return []
-    for first in came:
-        received = sum(row["cents"] for row in came if row["ts"] >= first["ts"])
-        sent = last["cents"] + sum(row["cents"] for row in went if row["ts"] >= first["ts"])
-        if received >= flow.least and flow.share * received <= sent <= flow.most * received:
-            found.append((received, sent))
+    for account in (last["from"], last["to"]):
+        into, out_of = (visible(flow, rows, at + 1, key, account) for key in ("to", "from"))
+        for moment in {row["ts"] for row in out_of[:FAN] if 0 <= row["ts"] - last["ts"] <= WINDOW_MS}:
+            came, went = ([row for row in each if 0 <= moment - row["ts"] <= WINDOW_MS] for each in (into, out_of))
+            if max(len(came), len(went)) > FAN:
+                continue
+            for first in came:
+                received = sum(row["cents"] for row in came if row["ts"] >= first["ts"])
+                sent = sum(row["cents"] for row in went if row["ts"] >= first["ts"])
+                if received >= flow.least and flow.share * received <= sent <= flow.most * received:
+                    found.append((received, sent))
     return found
 
 
