@@ -65,8 +65,9 @@ EVENLY = [(number, 300) for _ in range(40) for number in range(4)]
 UNEVENLY = [(number, 10**6) for number in (2, 0, 3, 1)]
 
 
-@pytest.mark.parametrize("order", [EVENLY, UNEVENLY], ids=["evenly", "unevenly"])
-@pytest.mark.parametrize("case", ["circular_flow", "pass_through"])
+@pytest.mark.parametrize(
+    ("case", "order"), [("circular_flow", EVENLY), ("circular_flow", UNEVENLY), ("pass_through", EVENLY)]
+)
 def test_money_is_followed_between_partitions(tmp_path, case, order):
     """Through one partition, campaigns are found however far apart the others are when they are read."""
     path = config_of(tmp_path, case)
