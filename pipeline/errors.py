@@ -80,9 +80,18 @@ class LogAccessError(LogError):
 
 
 class DeliveryError(StreamgaugeError):
-    """A destination did not take a message."""
+    """A destination did not take a message.
+
+    Args:
+        message: What it said.
+        wait_s: How long it wants to be left alone.
+    """
 
     retriable = True
+
+    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class RefusedError(DeliveryError):

@@ -59,6 +59,7 @@ class SourcePlan:
         scores: Risk scores of the stream's payments.
         flows: What is followed from account to account.
         lists: Block and allow lists.
+        tells_ends: Whether somebody wants to know when episodes of series detectors end.
     """
 
     app: str
@@ -73,6 +74,7 @@ class SourcePlan:
     scores: tuple[RiskSpec, ...] = ()
     flows: tuple[FlowSpec, ...] = ()
     lists: tuple[ListSpec, ...] = ()
+    tells_ends: bool = False
 
     @property
     def skew_ms(self) -> int:
@@ -140,6 +142,7 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
             scores=tuple(spec for spec in config.scores.values() if spec.stream == stream.name),
             flows=flows if stream.partitions == 1 else (),
             lists=tuple(spec for spec in lists if _is_local(spec.by, stream)),
+            tells_ends=config.incidents is not None,
         )
     return made
 
@@ -176,6 +179,7 @@ def _repartitioned(
         keyed=_keyed(config, stream, tables, skew_ms=SKEW_MS),
         windows=_window_detectors(config, tables),
         lists=tuple(spec for spec in lists if spec.by == by),
+        tells_ends=config.incidents is not None,
     )
 
 
