@@ -111,6 +111,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def trace(self, at: int) -> str | None:
+        """The ``traceparent`` header of record ``at``, if it has one."""
+        headers = () if self.headers is None else self.headers[at]
+        return next((value.decode("ascii", "replace") for name, value in headers if name == "traceparent"), None)
+
     def take(self, start: int, stop: int) -> "Batch":
         """The records ``start`` (inclusive) to ``stop`` (exclusive), as views where NumPy allows."""
         return Batch(

@@ -250,7 +250,7 @@ def measure_column(measure: Measure) -> Node:
         return flag(measure.name)
     if measure.kind == "histogram":
         return column(measure.name, "ints")
-    if measure.kind in {"mean", "std"}:
+    if measure.kind in {"mean", "std", "previous"}:
         return column(measure.name, "float", FLOAT_UNIT)
     whole = measure.kind in {"count", "distinct"} or (measure.kind == "sum" and measure.unit == 1.0)
     return column(measure.name, "int" if whole else "float", measure.unit)

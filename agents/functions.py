@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.expression_nodes import Value
-from detectors import amount_score, distinct_score, silence_score, velocity_score
+from detectors import (
+    amount_score,
+    distinct_score,
+    silence_score,
+    travel_distance,
+    travel_speed,
+    velocity_score,
+)
 from tables.spec import Measure
 
 ArgumentKind = Literal["number", "whole", "number of the record", "value of the record"]
@@ -55,7 +62,7 @@ class Function:
         return self.hidden is not None
 
 
-def hidden_measure(kind: Literal["count", "distinct", "is_new", "last_seen"], text: str = "") -> Measure:
+def hidden_measure(kind: Literal["count", "distinct", "is_new", "last_seen", "previous"], text: str = "") -> Measure:
     """A measure named as it is written, so that equal ones of several calls are one: ``distinct(device)``."""
     return Measure(name=f"{kind}({text})", kind=kind, input=text or None)
 
@@ -109,6 +116,22 @@ def _surge(time_ms: Any, centre_ms: Any, earliest_ms: Any, count: Any) -> NDArra
     return np.where((np.asarray(count) >= _WARMUP) & (span_ms > 0.0), score, np.nan)
 
 
+def _place(arguments: Sequence[Value]) -> tuple[Measure, ...]:
+    """Where the key was before; what is not known wholly is not known at all, so that both come from one record."""
+    latitude, longitude = (f"({argument.text})" for argument in arguments[:2])
+    pairs = ((latitude, longitude), (longitude, latitude))
+    return tuple(hidden_measure("previous", f"{of} + 0 * {other}") for of, other in pairs)
+
+
+def _place_and_time(arguments: Sequence[Value]) -> tuple[Measure, ...]:
+    latitude, longitude, time = (f"({argument.text})" for argument in arguments)
+    return *_place(arguments), hidden_measure("previous", f"{time} + 0 * {latitude} + 0 * {longitude}")
+
+
+def _speed(latitude: Any, longitude: Any, time_ms: Any, *before: Any) -> NDArray[np.float64]:
+    return travel_speed(travel_distance(latitude, longitude, *before[:2]), time_ms - before[2])
+
+
 def _log(x: Any) -> Any:
     return np.where(np.asarray(x) > 0, np.log(x), np.nan)
 
@@ -128,6 +151,14 @@ FUNCTIONS: dict[str, Function] = {
         result="float",
         apply=lambda _, distinct, count: distinct_score(distinct, count),
         hidden=_variety,
+    ),
+    "distance": Function(
+        signature="distance(latitude, longitude)",
+        doc="How far the key is from where it was before, in km; NaN for its first place. Both are in degrees.",
+        arguments=("number of the record", "number of the record"),
+        result="float",
+        apply=travel_distance,
+        hidden=_place,
     ),
     "first_seen": Function(
         signature="first_seen(value)",
@@ -189,6 +220,14 @@ FUNCTIONS: dict[str, Function] = {
         result="float",
         apply=_silence,
         hidden=_rhythm,
+    ),
+    "speed": Function(
+        signature="speed(latitude, longitude, time)",
+        doc="How fast the key went from where it was before, in km/h; less than a second counts as one.",
+        arguments=("number of the record", "number of the record", "number of the record"),
+        result="float",
+        apply=_speed,
+        hidden=_place_and_time,
     ),
     "sqrt": Function(
         signature="sqrt(number)",

@@ -20,6 +20,7 @@ from tables.spec import TableSpec
 
 PACKED_REACH = 4_096
 Values = dict[str, NDArray[Any]]
+Allowed = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(slots=True)
@@ -144,7 +145,9 @@ class KeyedAgent:
             skew_ms=plan.skew_ms,
         )
 
-    def process(self, batch: Batch, positions: Int64, own_ms: Int64, head_ms: Int64) -> Found:
+    def process(
+        self, batch: Batch, positions: Int64, own_ms: Int64, head_ms: Int64, allowed: Allowed | None = None
+    ) -> Found:
         """Take a batch in.
 
         Args:
@@ -152,6 +155,7 @@ class KeyedAgent:
             positions: Offset of each record in the partition that is read, shape ``(n,)``.
             own_ms: Newest event time of the partition that each record came from first, shape ``(n,)``.
             head_ms: Newest event time so far in this partition, shape ``(n,)``.
+            allowed: By rule, the records at which it does not fire, each shape ``(n,)``.
         """
         found = Found()
         if not len(batch):
@@ -165,7 +169,7 @@ class KeyedAgent:
             key_hashes.append(self.group.index.hashes[stretch.slots])
             if self.plan.rules:
                 self._note(batch, positions, own_ms, stretch, key_hashes[-1])
-                self._evaluate(batch, values, stretch, found)
+                self._evaluate(batch, values, stretch, found, allowed or {})
             for name, trailing in stretch.trailing.items():
                 live[name].append(trailing.live)
         self._hashes.learn(batch, self.plan.by, key_hashes[0] if len(key_hashes) == 1 else np.concatenate(key_hashes))
@@ -191,12 +195,14 @@ class KeyedAgent:
         keys = batch.columns[self.plan.by]
         return [str(key) for key in keys.tolist()] if isinstance(keys, np.ndarray) else keys
 
-    def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found) -> None:
+    def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found, allowed: Allowed) -> None:
         part = slice(stretch.start, stretch.stop)
         fields = {name: column[part] for name, column in values.items()}
         for rule in self.plan.rules:
             trailing = stretch.trailing[rule.table.name]
             records = rule.candidates(fields | trailing.columns, trailing.live)
+            if rule.spec.name in allowed:
+                records = records[~allowed[rule.spec.name][part][records]]
             if not len(records):
                 continue
             stamps = trailing.window_start_ms if rule.open_windows else batch.time_ms[part]
@@ -249,7 +255,7 @@ class KeyedAgent:
             thresholds=dict(rule.condition.thresholds),
             source=source,
             records=tuple(self._history.contributors(key_hash, firing.record, bounds_ms, window.grace_ms)),
-            trace=_traceparent(batch, at),
+            trace=batch.trace(at),
         )
 
 
@@ -263,9 +269,3 @@ def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
         column = firing.batch.columns[name]
         evidence[name] = column[firing.at].item() if isinstance(column, np.ndarray) else column[firing.at]
     return evidence
-
-
-def _traceparent(batch: Batch, at: int) -> str | None:
-    if batch.headers is None:
-        return None
-    return next((value.decode("ascii", "replace") for name, value in batch.headers[at] if name == "traceparent"), None)

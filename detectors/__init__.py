@@ -20,6 +20,7 @@ from detectors.seasonal import SeasonalProfile
 from detectors.silence import silence_score
 from detectors.spot import Spot
 from detectors.threshold import Threshold
+from detectors.travel import travel_distance, travel_speed
 from detectors.velocity import velocity_score
 
 KEYED: Final[dict[str, Callable[..., ndarray]]] = {
@@ -27,6 +28,8 @@ KEYED: Final[dict[str, Callable[..., ndarray]]] = {
     "distinct_score": distinct_score,
     "newness": newness,
     "silence_score": silence_score,
+    "travel_distance": travel_distance,
+    "travel_speed": travel_speed,
     "velocity_score": velocity_score,
 }
 
@@ -65,5 +68,7 @@ __all__ = [
     "distinct_score",
     "newness",
     "silence_score",
+    "travel_distance",
+    "travel_speed",
     "velocity_score",
 ]

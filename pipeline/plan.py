@@ -3,13 +3,15 @@
 A table whose key is not its stream's key is fed through an internal topic, partitioned by that key::
 
     payments (by account) ── shard ──> tables by account
-                               └─────> payments-payments-by-merchant-repartition ── shard ──> tables by merchant
+                               ├─────> app-payments-by-merchant-repartition ── shard ──> tables by merchant
+                               └─────> app-payments-flows (one partition) ── shard ──> flows between all accounts
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.keyed import KeyedPlan, plan_keyed
+from agents.patterns.spec import FlowSpec, ListSpec
 from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, StreamSpec
 from pipeline.config.model import AppConfig
@@ -55,6 +57,8 @@ class SourcePlan:
         samples: Series detectors on the stream.
         windows: Series detectors on closed windows of the tables here.
         scores: Risk scores of the stream's payments.
+        flows: What is followed from account to account.
+        lists: Block and allow lists.
         tells_ends: Whether somebody wants to know when episodes of series detectors end.
     """
 
@@ -68,7 +72,14 @@ class SourcePlan:
     samples: tuple[DetectorSpec, ...] = ()
     windows: tuple[DetectorSpec, ...] = ()
     scores: tuple[RiskSpec, ...] = ()
+    flows: tuple[FlowSpec, ...] = ()
+    lists: tuple[ListSpec, ...] = ()
     tells_ends: bool = False
+
+    @property
+    def skew_ms(self) -> int:
+        """How far the partitions that feed the topic may lie apart; 0 for a source topic."""
+        return SKEW_MS if self.repartitioned else 0
 
     @property
     def needed(self) -> frozenset[str]:
@@ -77,6 +88,10 @@ class SourcePlan:
         read |= {name for target in self.repartitions for name in target.fields}
         read |= {name for spec in self.samples for name in (spec.by, spec.value, spec.calibration) if name}
         read |= {name for spec in self.scores for name in spec.fields}
+        read |= {name for flow in self.flows for name in flow.fields} | {
+            name for each in self.lists for name in each.fields
+        }
+        read |= {self.stream.id} if self.stream.id and (self.flows or self.lists) else set()
         return frozenset(read & set(self.stream.fields))
 
     @property
@@ -102,17 +117,18 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
     made: dict[str, SourcePlan] = {}
     for stream in config.streams.values():
         tables = [table for table in config.tables.values() if table.stream == stream.name]
-        own = [table for table in tables if _is_local(table, stream)]
-        repartitions = []
-        for by in sorted({table.by for table in tables} - {table.by for table in own}):
-            target = _repartitioned(config, stream, by, [table for table in tables if table.by == by])
-            made[target.topic] = target
-            keyed = target.keyed[0]
-            repartitions.append(
-                Repartition(
-                    topic=target.topic, by=by, partitions=target.partitions, fields=keyed.fields, texts=keyed.texts
-                )
-            )
+        own = [table for table in tables if _is_local(table.by, stream)]
+        flows = tuple(flow for flow in config.flows.values() if flow.stream == stream.name)
+        lists = [spec for spec in config.lists.values() if spec.stream == stream.name]
+        keys = {table.by for table in tables} | {spec.by for spec in lists}
+        others = [
+            _repartitioned(config, stream, by, [table for table in tables if table.by == by], lists)
+            for by in sorted(keys)
+            if not _is_local(by, stream)
+        ]
+        if flows and stream.partitions > 1:
+            others.append(_followed(config, stream, flows, lists))
+        made |= {target.topic: target for target in others}
         made[stream.topic] = SourcePlan(
             app=config.name,
             topic=stream.topic,
@@ -120,20 +136,40 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
             stream=stream,
             repartitioned=False,
             keyed=_keyed(config, stream, own, skew_ms=0),
-            repartitions=tuple(repartitions),
+            repartitions=tuple(map(_repartition, others)),
             samples=tuple(spec for spec in config.detectors.values() if spec.stream == stream.name),
             windows=_window_detectors(config, own),
             scores=tuple(spec for spec in config.scores.values() if spec.stream == stream.name),
+            flows=flows if stream.partitions == 1 else (),
+            lists=tuple(spec for spec in lists if _is_local(spec.by, stream)),
             tells_ends=config.incidents is not None,
         )
     return made
 
 
-def _is_local(table: TableSpec, stream: StreamSpec) -> bool:
-    return table.by == stream.key or stream.partitions == 1
+def _is_local(by: str, stream: StreamSpec) -> bool:
+    return by == stream.key or stream.partitions == 1
 
 
-def _repartitioned(config: AppConfig, stream: StreamSpec, by: str, tables: list[TableSpec]) -> SourcePlan:
+def _repartition(target: SourcePlan) -> Repartition:
+    """How records come to an internal topic."""
+    keyed = target.keyed[0] if target.keyed else None
+    shown = {flow.sender for flow in target.flows}
+    shown |= {name for spec in target.lists for name in spec.texts}
+    shown |= {target.stream.id} if target.stream.id else set()
+    by = str(target.stream.key)
+    return Repartition(
+        topic=target.topic,
+        by=by,
+        partitions=target.partitions,
+        fields=target.needed | {by} | (keyed.fields if keyed else frozenset()),
+        texts=frozenset(shown) | (keyed.texts if keyed else {by}),
+    )
+
+
+def _repartitioned(
+    config: AppConfig, stream: StreamSpec, by: str, tables: list[TableSpec], lists: list[ListSpec]
+) -> SourcePlan:
     return SourcePlan(
         app=config.name,
         topic=f"{config.name}-{stream.name}-by-{by}-repartition",
@@ -142,7 +178,23 @@ def _repartitioned(config: AppConfig, stream: StreamSpec, by: str, tables: list[
         repartitioned=True,
         keyed=_keyed(config, stream, tables, skew_ms=SKEW_MS),
         windows=_window_detectors(config, tables),
+        lists=tuple(spec for spec in lists if spec.by == by),
         tells_ends=config.incidents is not None,
+    )
+
+
+def _followed(config: AppConfig, stream: StreamSpec, flows: tuple[FlowSpec, ...], lists: list[ListSpec]) -> SourcePlan:
+    """Money goes from any account to any other, so all is followed in one partition, and what is allowed looked up."""
+    names = {flow.name for flow in flows}
+    return SourcePlan(
+        app=config.name,
+        topic=f"{config.name}-{stream.name}-flows",
+        partitions=1,
+        stream=replace(stream, key=flows[0].sender),
+        repartitioned=True,
+        keyed=(),
+        flows=flows,
+        lists=tuple(spec for spec in lists if not spec.blocks and names & set(spec.suppresses)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from agents.events import Alert, TopicPartition
+from agents.patterns.spec import FlowSpec, ListSpec
 from agents.spec import DetectorSpec, RuleSpec
 from pipeline.alerts import DetectedAlert, encode_alert, read_alert
 from pipeline.backtest.lane import Lane
@@ -137,7 +138,8 @@ def _compared(alert: Alert, again: Alert, source: TopicPartition, records: int, 
 
 def _changed(config: AppConfig, alert: Alert) -> str:
     """What makes computing again pointless."""
-    spec: RuleSpec | DetectorSpec | None = config.rules.get(alert.rule) or config.detectors.get(alert.rule)
+    known: dict[str, RuleSpec | DetectorSpec | FlowSpec | ListSpec] = {**config.rules, **config.detectors}
+    spec = (known | {**config.flows, **config.lists}).get(alert.rule)
     if spec is None:
         return f"the configuration has no rule or detector {alert.rule} any more"
     if spec.version != alert.version:
@@ -147,6 +149,9 @@ def _changed(config: AppConfig, alert: Alert) -> str:
 
 def _plan(made: dict[str, SourcePlan], alert: Alert) -> SourcePlan | None:
     """Whose shards raise the alert."""
+    for plan in made.values():
+        if alert.rule in {flow.name for flow in plan.flows} | {spec.name for spec in plan.lists if spec.blocks}:
+            return plan
     for plan in made.values():
         if alert.table is None and plan.stream.name == alert.stream and not plan.repartitioned:
             return plan
@@ -158,6 +163,6 @@ def _plan(made: dict[str, SourcePlan], alert: Alert) -> SourcePlan | None:
 def _partition(plan: SourcePlan, alert: Alert) -> int:
     if alert.source.topic == plan.topic:
         return alert.source.partition
-    field = plan.stream.fields.get(plan.keyed[0].by)
+    field = plan.stream.fields.get(str(plan.stream.key))
     is_text = field is None or field.type == "str"
     return partition_of(alert.key if is_text else int(alert.key), plan.partitions)

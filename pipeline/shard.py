@@ -19,6 +19,7 @@ from pipeline.errors import StateError
 from pipeline.plan import SourcePlan
 from pipeline.shard_input import packed_rows
 from pipeline.shard_output import OnScores, Repartitioner, closed_windows, endings
+from pipeline.shard_patterns import ShardPatterns
 from pipeline.shard_scores import ShardScores
 from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
@@ -46,13 +47,14 @@ class Shard:
         keyed = plan.keyed
         bounded = {name for agent in keyed for name in agent.bounded} | {spec.amount for spec in plan.scores}
         self._decoder = Decoder(plan.stream, needed=plan.needed, bounded=bounded)
-        origins = plan.partitions if plan.repartitioned else 0  # an internal topic has as many as the one that feeds it
-        self._clock = StreamClock(skew_ms=keyed[0].skew_ms if keyed else 0, expected=origins)
+        origins = plan.stream.partitions if plan.repartitioned else 0
+        self._clock = StreamClock(skew_ms=plan.skew_ms, expected=origins)
         self._remembered_ms = NEVER
         hashes = ColumnHashes()
         self._keyed = {agent.by: KeyedAgent(agent, hashes) for agent in keyed}
         self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
         self._scores = ShardScores(plan.scores, plan.stream, hashes)
+        self._patterns = ShardPatterns(plan, hashes)
         self._dropped_before = (0, 0)
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
         self._repartitioner = Repartitioner(plan.repartitions, hashes)
@@ -133,16 +135,17 @@ class Shard:
         before = self._dropped()
         head_ms = self._clock.observe(batch.time_ms if own_ms is None else own_ms)
         own_ms = head_ms if own_ms is None else own_ms
-        alerts: list[tuple[int, Alert]] = []
+        allowed, alerts = self._patterns.look_up(batch, head_ms)
         late: dict[str, Int64] = {}
         for agent in self._keyed.values():
-            found: Found = agent.process(batch, positions, own_ms, head_ms)
+            found: Found = agent.process(batch, positions, own_ms, head_ms, allowed)
             alerts += found.alerts
             late |= found.late
         for spec in self.plan.samples:
             alerts += self._sample(spec.name, batch)
         ended = [ending for spec in self.plan.samples for ending in self._series[spec.name].take_endings()]
         self._tell(sorted(ended), output)
+        alerts += self._patterns.follow(batch, allowed)
         alerts += self._scores.process(batch, head_ms, self._on_scores)
         alerts.sort(key=lambda pair: pair[0])
         output.alerts += [alert for _, alert in alerts]
@@ -234,7 +237,7 @@ class Shard:
         for name in sorted(self._fed):
             slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
         self._fed.clear()
-        slabs |= self._scores.dirty(self.position)
+        slabs |= self._scores.dirty(self.position) | self._patterns.dirty(self.position)
         self.counts["evicted"], self.counts["expired"] = self._dropped()
         now = self._clock
         meta = Meta(self.position, now.head_ms, now.closed_ms, now.origins, self._definitions(), dict(self.counts))
@@ -270,7 +273,7 @@ class Shard:
             own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
             unknown = agent.group.load(own, meta.head_ms, meta.closed_ms)
             self._gone |= {prefix + name.encode() for name in unknown}
-        self._gone |= self._scores.restore(slabs, meta.head_ms)
+        self._gone |= self._scores.restore(slabs, meta.head_ms) | self._patterns.restore(slabs)
         known = {self._series_key(name): name for name in self._series}
         for key, slab in slabs.items():
             if key in known:
@@ -288,7 +291,8 @@ class Shard:
 
     def _definitions(self) -> dict[str, str]:
         tables = {table.name: table.version for agent in self._keyed.values() for table in agent.plan.tables}
-        return tables | {name: agent.spec.version for name, agent in self._series.items()} | self._scores.versions
+        series = {name: agent.spec.version for name, agent in self._series.items()}
+        return tables | series | self._scores.versions | self._patterns.versions
 
     def _series_key(self, name: str) -> bytes:
         return f"detector/{name}@{self._series[name].spec.version}".encode()

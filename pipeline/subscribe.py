@@ -56,7 +56,7 @@ class AlertFilter:
             UsageError: If there is no rule or detector of a name.
         """
         full = complete(config)
-        known = [*full.rules, *full.detectors, *full.scores]
+        known = [*full.rules, *full.detectors, *full.scores, *full.flows, *full.lists]
         for name in self.rules:
             if name not in known:
                 raise UsageError(f"no rule or detector {name!r}; there are {listed(known, 30)}{closest(name, known)}")

@@ -19,7 +19,7 @@ from pipeline.log.api import Log
 from pipeline.plan import SourcePlan, plans, state_topic
 from pipeline.shard_state import META, Meta, read_meta
 from tables.keys import NEVER
-from tables.spec import TableSpec
+from tables.spec import TRAILING_ONLY, TableSpec
 from tables.table import WindowTable
 
 _FETCH_BYTES = 16 << 20
@@ -211,7 +211,11 @@ class TableReader:
         ]
         rows = [row for part in parts for row in part]
         spec = self.specs[table]
-        shown = [measure.name for measure in spec.measures if measure.kind != "is_new" and measure.name.isidentifier()]
+        shown = [
+            measure.name
+            for measure in spec.measures
+            if measure.kind not in TRAILING_ONLY and measure.name.isidentifier()
+        ]
         return TableView(
             spec=spec,
             keys=[key for row in rows for key in row.keys],

@@ -26,6 +26,7 @@ class Arrivals:
         first_seen_ms: When each record's key was first seen.
         last_seen_ms: Newest event time of the key before the record; NaN if none.
         groups: Records by slot.
+        began_ms: Event time of the first record of all keys.
     """
 
     slots: Int64
@@ -36,6 +37,7 @@ class Arrivals:
     first_seen_ms: NDArray[np.float64]
     last_seen_ms: NDArray[np.float64]
     groups: Groups
+    began_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,9 @@ class TableGroup:
         self._max_keys = min(spec.max_keys for spec in specs)
         self._sweep_ms = max(1, self._ttl_ms // _SWEEPS_IN_TTL)
         self._swept = NEVER
+        self._began_ms = NEVER
+        self._needs_began = any(m.kind == "began" for spec in specs for m in spec.measures)
+        self._stored_began = not self._needs_began
         self._needs_last = any(m.kind == "last_seen" for spec in specs for m in spec.measures)
         self._marks = {name: np.full(self.index.capacity, NEVER, np.int64) for name in marks}
         self._marked = {name: Dirty(1) for name in marks}
@@ -89,6 +92,8 @@ class TableGroup:
         Goes on as it is iterated. Between stretches keys are evicted and their slots given to others, so what is to be
         said about a stretch must be said before the next one is asked for.
         """
+        if self._began_ms == NEVER and len(time_ms):
+            self._began_ms = int(time_ms[0])
         for start, stop in self._cuts(keys, head_ms):
             part = slice(start, stop)
             slots = self._intern(keys[part] if stop - start < len(keys) else keys)
@@ -105,6 +110,7 @@ class TableGroup:
                 first_seen_ms=self.index.first_ms[slots].astype(np.float64),
                 last_seen_ms=last_seen,
                 groups=groups,
+                began_ms=self._began_ms,
             )
             trailing = {name: table.update(arrivals) for name, table in self.tables.items()}
             yield Stretch(start, stop, slots, trailing, groups)
@@ -214,6 +220,9 @@ class TableGroup:
         for name, table in self.tables.items():
             prefix = f"table/{name}@{table.spec.version}"
             slabs |= {f"{prefix}/{rest}": slab for rest, slab in table.take_dirty(applied).items()}
+        if not self._stored_began and self._began_ms != NEVER:
+            slabs["began"] = Slab(applied=applied, arrays={"began": np.array([self._began_ms])})
+            self._stored_began = True
         return {name: None if slab is None else encode_slab(slab) for name, slab in slabs.items()}
 
     def load(self, slabs: Mapping[str, bytes], head_ms: int, closed_ms: int) -> list[str]:
@@ -223,6 +232,7 @@ class TableGroup:
             Names of slabs that belong to no table or mark of this definition: the state of former ones.
         """
         decoded = {name: decode_slab(data) for name, data in slabs.items()}
+        began = decoded.pop("began", None) if self._needs_began else None
         tables: dict[str, dict[str, Slab]] = {name: {} for name in self.tables}
         unknown = []
         for name in sorted(decoded):
@@ -245,7 +255,15 @@ class TableGroup:
         for name, table in self.tables.items():
             table.load(tables[name], head_ms, closed_ms)
         self._swept = head_ms // self._sweep_ms
+        self._load_began(began)
         return unknown
+
+    def _load_began(self, slab: Slab | None) -> None:
+        if slab is not None:
+            self._began_ms, self._stored_began = int(slab.arrays["began"][0]), True
+            return
+        held = self.index.first_ms[self.index.first_ms != NEVER]  # the state is older than the need to know
+        self._began_ms = int(held.min()) if len(held) else NEVER
 
     def _is_current(self, owner: str) -> bool:
         name, _, version = owner.partition("@")

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 MeasureKind = Literal[
-    "count", "sum", "min", "max", "mean", "std", "distinct", "last", "first_seen", "last_seen", "is_new", "histogram"
+    "count",
+    "sum",
+    "min",
+    "max",
+    "mean",
+    "std",
+    "distinct",
+    "last",
+    "first_seen",
+    "last_seen",
+    "began",
+    "is_new",
+    "previous",
+    "histogram",
 ]
 MEASURE_KINDS: tuple[MeasureKind, ...] = (
     "count",
@@ -18,9 +31,14 @@ MEASURE_KINDS: tuple[MeasureKind, ...] = (
     "last",
     "first_seen",
     "last_seen",
+    "began",
     "is_new",
+    "previous",
     "histogram",
 )
+
+TRAILING_ONLY: tuple[MeasureKind, ...] = ("is_new", "previous", "began")
+"""Kinds of measures that are known at a record only, and are no column of the table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +93,9 @@ class Measure:
         name: What rules and readers call it.
         kind: One of ``MEASURE_KINDS``. ``first_seen`` and ``last_seen`` are event times of the key, not of the window;
             ``is_new`` says whether the record's value was first seen for its key within the window (and is not the
-            key's first value ever); ``last`` is the newest value by stream order; ``histogram`` adds up vectors.
+            key's first value ever); ``last`` is the newest value by stream order, and ``previous`` that of the key's
+            record before, however long ago; ``began`` is the event time of the first record of all keys; ``histogram``
+            adds up vectors.
         input: Expression over the record's fields that is measured, or for ``count`` the condition; ``None`` for a
             plain count and for the key's own times.
         unit: Resolution of a fractional input: it is summed as whole multiples of this, so that sums are exact and do

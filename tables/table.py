@@ -64,7 +64,7 @@ class WindowTable:
         self._measures = [
             (measure, measure.name in trailing)
             for measure in spec.measures
-            if measure.name in trailing or measure.kind in ("distinct", "is_new")
+            if measure.name in trailing or measure.kind in ("distinct", "is_new", "previous")
         ]
         self._wanted_parts = {part for measure, wanted in self._measures for part in parts_of(measure) if wanted}
         self._state = TableState(spec, index, self._n_rows)
@@ -152,6 +152,11 @@ class WindowTable:
                 found = self._state.distinct[measure.name].update(at, values, pane, trailing=wanted)
             elif measure.kind == "is_new":
                 found = self._is_new(measure, arrivals, at, pane, records)
+            elif measure.kind == "previous":
+                known = np.asarray(arrivals.inputs[str(measure.input)][records], np.float64)
+                found = self._state.previous[measure.name].update(at.groups, at.slots, known)
+            elif measure.kind == "began":
+                found = np.full(len(records), float(arrivals.began_ms))
             elif measure.kind in ("first_seen", "last_seen"):
                 times = arrivals.first_seen_ms if measure.kind == "first_seen" else arrivals.last_seen_ms
                 found = times[records]

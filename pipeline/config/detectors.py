@@ -11,7 +11,7 @@ from pipeline.config.report import Report, show
 from pipeline.config.rules import read_severity
 from pipeline.config.section import Section, names_of
 from pipeline.config.streams import field_of
-from tables.spec import TableSpec
+from tables.spec import TRAILING_ONLY, TableSpec
 
 _KEYS: Final = (
     *("kind", "stream", "by", "table", "value", "calibration"),
@@ -62,7 +62,11 @@ def _detector(
             section.wrong("by", "by goes with stream; in a table each key is a series, so leave it out")
         if section.has("calibration"):
             section.wrong("calibration", "calibration names a field of a stream's records, so it goes with stream")
-        kept = [measure.name for measure in tables[table].measures if measure.kind != "histogram"] if table else []
+        kept = (
+            [measure.name for measure in tables[table].measures if measure.kind not in ("histogram", *TRAILING_ONLY)]
+            if table
+            else []
+        )
         _check_value(section, kept, f"a measure of [tables.{table}]")
     threshold, clear, rest = _limits(section)
     return DetectorSpec(

@@ -13,7 +13,7 @@ from pipeline.config.environment import Environment
 from pipeline.config.incidents import read_incidents
 from pipeline.config.kafka import read_kafka
 from pipeline.config.model import AppConfig
-from pipeline.config.patterns import with_patterns
+from pipeline.config.patterns import check_lists, read_patterns
 from pipeline.config.report import Report, show
 from pipeline.config.rules import read_rules
 from pipeline.config.scores import read_scores
@@ -104,9 +104,11 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         app.wrong("log", f"{show(log)} is no event log that can be opened; write {_FORM}")
     alerts = read_topic(app, "alerts", "alerts")
     streams = read_streams(report, values, {alerts: "the alerts"})
-    values = with_patterns(report, values, streams)
+    patterns = read_patterns(report, values, streams)
+    values = patterns.values
     tables = read_tables(report, values, streams)
     rules = read_rules(report, values, streams, tables)
+    check_lists(report, patterns.lists, streams, tables, {**rules, **patterns.flows, **patterns.lists})
     return AppConfig(
         name=name,
         log=log,
@@ -120,6 +122,8 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         incidents=read_incidents(report, values, streams, tables, rules),
         deliver=read_deliver(report, values),
         scores=read_scores(report, values, streams),
+        flows=patterns.flows,
+        lists=patterns.lists,
         health=app.flag("health", default=True),
         web_host=web_host,
         web_port=web_port,

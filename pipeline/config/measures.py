@@ -15,6 +15,7 @@ from tables.spec import Measure, MeasureKind
 
 _Input = Literal["none", "condition or none", "number", "value", "list"]
 _INPUTS: Final[dict[MeasureKind, _Input]] = {
+    "began": "none",
     "count": "condition or none",
     "distinct": "value",
     "first_seen": "none",
@@ -68,7 +69,7 @@ def parse_measure(name: str, text: str, fields: Mapping[str, Field]) -> Measure:
     call = syntax.root
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.keywords:
         raise ExpressionError(
-            [Problem(1, len(text), f"{show(text)} is no measure; write one of {_FORMS}, last_seen()")]
+            [Problem(1, len(text), f"{show(text)} is no measure; write one of {_FORMS}, last_seen(), began()")]
         )
     column, length = syntax.place(call.func)
     kind = next((known for known in _INPUTS if known == call.func.id), None)

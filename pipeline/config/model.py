@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.patterns.spec import FlowSpec, ListSpec
 from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
 from pipeline.access.settings import WebSettings
@@ -30,6 +31,8 @@ class AppConfig:
         incidents: How alerts become incidents; ``None`` leaves alerts alone.
         deliver: Where alerts are delivered; ``None`` delivers nothing.
         scores: Risk scores by name.
+        flows: What is followed from account to account, by name.
+        lists: Block and allow lists by name.
         health: Whether workers measure themselves.
         web_host: Address that the web view binds to.
         web_port: Its port; 0 takes a free one.
@@ -49,6 +52,8 @@ class AppConfig:
     incidents: IncidentSettings | None = None
     deliver: DeliverySettings | None = None
     scores: Mapping[str, RiskSpec] = field(default_factory=dict)
+    flows: Mapping[str, FlowSpec] = field(default_factory=dict)
+    lists: Mapping[str, ListSpec] = field(default_factory=dict)
     health: bool = True
     web_host: str = "127.0.0.1"
     web_port: int = 8080

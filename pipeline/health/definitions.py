@@ -57,8 +57,8 @@ def _refuse_clashes(config: AppConfig, additions: Mapping[str, Mapping[str, Any]
         "streams": config.streams,
         "tables": config.tables,
         # Rules, detectors and scores share one space of names: alerts carry any of them.
-        "rules": [*config.rules, *config.detectors, *config.scores],
-        "detectors": [*config.rules, *config.detectors, *config.scores],
+        "rules": [*config.rules, *config.detectors, *config.scores, *config.flows, *config.lists],
+        "detectors": [*config.rules, *config.detectors, *config.scores, *config.flows, *config.lists],
     }
     problems = [
         f"{where}: the name {name!r} in [{section}] belongs to the built-in health measurement; {advice}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.views import TableView
 from tables.histogram import maximum, quantile
-from tables.spec import Measure, TableSpec
+from tables.spec import TRAILING_ONLY, Measure, TableSpec
 
 ColumnKind = Literal["number", "ms", "bytes", "time"]
 
@@ -48,7 +48,7 @@ def columns_of(spec: TableSpec, *, time: str | None = None) -> list[ColumnInfo]:
     """
     columns: list[ColumnInfo] = []
     for measure in spec.measures:
-        if measure.kind == "is_new" or not measure.name.isidentifier():
+        if measure.kind in TRAILING_ONLY or not measure.name.isidentifier():
             continue
         meaning = f"{measure.kind}({measure.input or ''})"
         if measure.kind == "histogram":

@@ -10,9 +10,10 @@ from tables.cells.distinct import Distinct
 from tables.cells.measures import COUNT, Part, all_parts, finish, square_limb, whole
 from tables.cells.newness import Newness
 from tables.cells.panes import Accumulator, PaneExtremes, PaneLast, PaneSums, PaneVectors, Placement, window_value
+from tables.cells.previous import Previous
 from tables.keys import NEVER, KeyIndex
 from tables.slab import BLOCK, Dirty, Slab
-from tables.spec import TableSpec
+from tables.spec import TRAILING_ONLY, TableSpec
 
 Int64 = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -33,6 +34,7 @@ class TableState:
         """The pane or window in each row, shape ``(n_rows,)``; ``NEVER`` for none."""
         self.distinct: dict[str, Distinct] = {}
         self.newness: dict[str, Newness] = {}
+        self.previous: dict[str, Previous] = {}
         self._spec, self._index = spec, index
         self._sliding = spec.window.kind == "sliding"
         self._dirty = Dirty(rows)
@@ -43,6 +45,8 @@ class TableState:
                 self.distinct[measure.name] = Distinct(rows, index.capacity, sliding=self._sliding)
             elif measure.kind == "is_new":
                 self.newness[measure.name] = Newness(index.capacity, ttl_ms=spec.ttl_ms, max_keys=spec.max_keys)
+            elif measure.kind == "previous":
+                self.previous[measure.name] = Previous(index.capacity)
 
     def rows(self) -> list[int]:
         """Rows that hold a pane, oldest first."""
@@ -105,7 +109,7 @@ class TableState:
             elif measure.kind in ("first_seen", "last_seen"):
                 times = self._index.first_ms if measure.kind == "first_seen" else self._index.last_ms
                 columns[measure.name] = times[slots].astype(np.float64)
-            elif measure.kind != "is_new":
+            elif measure.kind not in TRAILING_ONLY:
                 columns[measure.name] = finish(measure, read)
         return slots, columns
 
@@ -142,8 +146,10 @@ class TableState:
             if part.start < part.stop and pane != NEVER:
                 arrays = {of.name: sums.panes[row][..., part] for of, sums in self._sums.items()}
                 slabs[f"pane/{row}/{block}"] = Slab(applied=applied, pane=pane, start=part.start, arrays=arrays)
-        for kind, members in (("distinct", self.distinct), ("new", self.newness)):
-            for name, member in members.items():
+        members: dict[str, Mapping[str, Distinct | Newness | Previous]]
+        members = {"distinct": self.distinct, "new": self.newness, "previous": self.previous}
+        for kind, of_kind in members.items():
+            for name, member in of_kind.items():
                 for block_name, slab in member.take_dirty(applied).items():
                     slabs[f"{kind}/{name}/{block_name}"] = slab
         return slabs
@@ -159,6 +165,8 @@ class TableState:
                 self.distinct[owner.partition("/")[0]].load(slab)
             elif kind == "new":
                 self.newness[owner].load(slab)
+            elif kind == "previous":
+                self.previous[owner].load(slab)
             elif slab.pane >= oldest:
                 self._load_pane(int(owner), slab, by_name)
         for member in self._members():
@@ -172,8 +180,8 @@ class TableState:
                 self._sums[part] = self._make(part)
             self._sums[part].panes[row][..., slab.start : slab.start + array.shape[-1]] = array
 
-    def _members(self) -> list[Accumulator | Distinct | Newness]:
-        return [*self._sums.values(), *self.distinct.values(), *self.newness.values()]
+    def _members(self) -> list[Accumulator | Distinct | Newness | Previous]:
+        return [*self._sums.values(), *self.distinct.values(), *self.newness.values(), *self.previous.values()]
 
     def _make(self, part: Part) -> Accumulator:
         rows, capacity = len(self.held), self._index.capacity

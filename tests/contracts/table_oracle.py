@@ -43,7 +43,10 @@ class Oracle:
         baseline = mine[0]["device"]
         fractions = [r["fraction"] for r in inside if not math.isnan(r["fraction"])]
         before = [r["ts"] for r in self.seen[:-1] if r["key"] == key]
+        known = [r["fraction"] for r in mine[:-1] if not math.isnan(r["fraction"])]
         return {
+            "before": known[-1] if known else math.nan,
+            "began": self.seen[0]["ts"],
             "n": len(inside),
             "spent": sum(values),
             "large": sum(r["value"] >= 50 for r in inside),

@@ -40,6 +40,8 @@ COLUMNS = {
     "distinct_score": ((9.0, 10.0), {}),
     "newness": ((900.0, 500.0, 100.0), {}),
     "silence_score": ((50_000.0, 1_000.0, 30.0), {}),
+    "travel_distance": ((20.0, 50.0, 25.0, 40.0), {}),
+    "travel_speed": ((900.0, 60_000.0), {}),
     "velocity_score": ((40.0, 4.0), {}),
 }
 WARM = 60

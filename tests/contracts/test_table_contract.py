@@ -25,6 +25,8 @@ MEASURES = (
     Measure(name="last_seen", kind="last_seen"),
     Measure(name="first_seen", kind="first_seen"),
     Measure(name="last", kind="last", input="value"),
+    Measure(name="before", kind="previous", input="fraction"),
+    Measure(name="began", kind="began"),
     Measure(name="share", kind="sum", input="fraction", unit=0.01),
     Measure(name="part", kind="mean", input="fraction", unit=0.01),
 )

@@ -1,16 +1,17 @@
-"""Patterns of fraud by key, ready to be named in a configuration: each is a table and a rule over it.
+"""Patterns of fraud by key, ready to be named in a configuration.
 
-A pattern is data. Its measures and its condition are written in the language of ``agents.expression``, with the names
-of fields, settings and measures in braces.
+Most are a table and a rule over it, written in the language of ``agents.expression``, with the names of fields,
+settings and measures in braces. Those of another make have an agent or a detector of their own.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from agents.spec import Severity
 
 Setting = int | float | str
+Make = Literal["table", "detector", "flow", "list"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,8 +26,11 @@ class Pattern:
             ``_ms`` are durations, and called without that in a configuration.
         window: Length of the sliding window.
         measures: Of the table, by name.
-        when: The condition.
+        when: The condition; ``{fresh_ms}`` in it is a sixth of the window.
         severity: Of the alert.
+        ttl: How long a key that does nothing is remembered; if empty, three times its first duration or its window.
+        make: What it is: a table and a rule, a series detector, what ``agents.patterns.flows`` finds, or a list.
+        params: Settings of the detector, and its kind.
     """
 
     doc: str
@@ -35,13 +39,17 @@ class Pattern:
     settings: Mapping[str, Setting | None] = field(default_factory=dict)
     window: str = "10m"
     measures: Mapping[str, str] = field(default_factory=dict)
-    when: str
+    when: str = ""
     severity: Severity = "medium"
+    ttl: str = ""
+    make: Make = "table"
+    params: Mapping[str, Setting] = field(default_factory=dict)
 
 
 _NUMBER = ("int", "float")
 _AMOUNT: Final = {"amount": _NUMBER}
 _OF: Final = {"of": ("str",)}
+_DAY_MS: Final = 86_400_000
 
 PATTERNS: Final[dict[str, Pattern]] = {
     "account_takeover": Pattern(
@@ -65,6 +73,28 @@ PATTERNS: Final[dict[str, Pattern]] = {
         when="{n} > {count} and outlier({amount}) >= {deviations} "
         "and {amount} >= {times} * ({n} * {mean} - {amount}) / ({n} - 1)",
     ),
+    "amount_outlier_mad": Pattern(
+        doc="An amount far beyond the median of the key's latest 64, in median absolute deviations",
+        assumes="As `amount_outlier`, but earlier outliers do not hide later ones. Not for keys of another partition.",
+        fields=_AMOUNT,
+        settings={"deviations": 20},
+        window="",
+        make="detector",
+        params={"kind": "robust_z", "window": 64, "warmup": 12, "direction": "up", "clear": 5},
+    ),
+    "allow_list": Pattern(
+        doc="Values for which named rules and patterns raise no alert until the entry expires",
+        assumes="The rules look at the same key of the same stream.",
+        window="",
+        make="list",
+    ),
+    "block_list": Pattern(
+        doc="A record of a value that is on the list, until the entry expires",
+        assumes="Entries stand in the file, or are records of the stream, each with its value in `by`.",
+        window="",
+        severity="high",
+        make="list",
+    ),
     "card_testing": Pattern(
         doc="Many small payments, to see whether the card works, then a large one",
         assumes="Small and large are known in the currency of the amount; the defaults are cents.",
@@ -72,6 +102,26 @@ PATTERNS: Final[dict[str, Pattern]] = {
         settings={"small": 500, "large": 20_000, "count": 5},
         measures={"small_ones": "count({amount} < {small})"},
         when="{small_ones} >= {count} and {amount} >= {large}",
+        severity="high",
+    ),
+    "circular_flow": Pattern(
+        doc="Money that comes back to where it began by three or four transfers of similar size",
+        assumes="`by` is the sender and `of` the receiver; nobody on the way gets more than 16 transfers between two "
+        "of these.",
+        fields={**_OF, **_AMOUNT},
+        settings={"least": 10_000, "share": 0.7, "hops": 4, "max_transfers": 262_144},
+        window="1d",
+        severity="high",
+        make="flow",
+    ),
+    "declined_then_large": Pattern(
+        doc="Many declined payments, then a large one that is not: a card is tested",
+        assumes="Declined payments are records of the same stream, told apart by the field `of`.",
+        fields={**_OF, **_AMOUNT},
+        settings={"declined": "declined", "large": 20_000, "count": 5},
+        window="1h",
+        measures={"refused": "count({of} == {declined})"},
+        when="{refused} >= {count} and {amount} >= {large} and {of} != {declined}",
         severity="high",
     ),
     "distinct_burst": Pattern(
@@ -87,7 +137,7 @@ PATTERNS: Final[dict[str, Pattern]] = {
         doc="A large amount of a key that was quiet for long",
         assumes="The key is still known: it is kept for three times `quiet`.",
         fields=_AMOUNT,
-        settings={"quiet_ms": 30 * 86_400_000, "large": 20_000},
+        settings={"quiet_ms": 30 * _DAY_MS, "large": 20_000},
         measures={"last": "last_seen()"},
         when="{time} - {last} >= {quiet_ms} and {amount} >= {large}",
         severity="high",
@@ -99,7 +149,7 @@ PATTERNS: Final[dict[str, Pattern]] = {
         settings={"count": 12, "surge": 3},
         window="6h",
         measures={"senders": "distinct({of})", "start": "min({time})"},
-        when="{senders} >= {count} and (surge({time}) >= {surge} or {time} - {start} < 3600000)",
+        when="{senders} >= {count} and (surge({time}) >= {surge} or {time} - {start} < {fresh_ms})",
         severity="critical",
     ),
     "fan_out": Pattern(
@@ -109,8 +159,27 @@ PATTERNS: Final[dict[str, Pattern]] = {
         settings={"count": 10, "surge": 3},
         window="6h",
         measures={"receivers": "distinct({of})", "start": "min({time})"},
-        when="{receivers} >= {count} and (surge({time}) >= {surge} or {time} - {start} < 3600000)",
+        when="{receivers} >= {count} and (surge({time}) >= {surge} or {time} - {start} < {fresh_ms})",
         severity="high",
+    ),
+    "impossible_travel": Pattern(
+        doc="Two places between which nobody travels that fast",
+        assumes="Positions are in degrees and right to within `distance`, in km; `speed` is in km/h.",
+        fields={"latitude": _NUMBER, "longitude": _NUMBER},
+        settings={"speed": 1_000, "distance": 100},
+        window="1d",
+        when="distance({latitude}, {longitude}) >= {distance} and speed({latitude}, {longitude}, {time}) >= {speed}",
+        severity="high",
+    ),
+    "new_account": Pattern(
+        doc="A large amount of a key that is known for a short time only",
+        assumes="Keys that are seen in the first `learn` of the stream count as old; those that are quiet for 90 "
+        "days are forgotten, and new again.",
+        fields=_AMOUNT,
+        settings={"age_ms": _DAY_MS, "learn_ms": 14 * _DAY_MS, "large": 50_000},
+        measures={"first": "first_seen()", "start": "began()"},
+        when="{time} - {first} <= {age_ms} and {first} - {start} >= {learn_ms} and {amount} >= {large}",
+        ttl="90d",
     ),
     "new_value": Pattern(
         doc="A large amount with a device, country or payee that the key never had within the window",
@@ -120,6 +189,16 @@ PATTERNS: Final[dict[str, Pattern]] = {
         window="30d",
         measures={"n": "count()"},
         when="first_seen({of}) and {amount} >= {large} and {n} > {count}",
+    ),
+    "pass_through": Pattern(
+        doc="Money that comes in and goes out again soon: a money mule passes it on",
+        assumes="`by` is the sender and `of` the receiver; who gets or sends more than 16 transfers within the window "
+        "is left alone.",
+        fields={**_OF, **_AMOUNT},
+        settings={"least": 100_000, "share": 0.8, "most": 1.05, "max_transfers": 262_144},
+        window="6h",
+        severity="critical",
+        make="flow",
     ),
     "refund_ratio": Pattern(
         doc="Refunds are much of what the key does",
@@ -162,7 +241,7 @@ PATTERNS: Final[dict[str, Pattern]] = {
         settings={"count": 60, "surge": 6},
         window="6h",
         measures={"n": "count()", "start": "min({time})"},
-        when="{n} >= {count} and (surge({time}) >= {surge} or {time} - {start} < 3600000)",
+        when="{n} >= {count} and (surge({time}) >= {surge} or {time} - {start} < {fresh_ms})",
         severity="high",
     ),
     "structuring": Pattern(
@@ -190,6 +269,6 @@ PATTERNS: Final[dict[str, Pattern]] = {
         settings={"count": 15, "surge": 3},
         window="1h",
         measures={"n": "count()", "start": "min({time})"},
-        when="{n} >= {count} and (surge({time}) >= {surge} or {time} - {start} < 600000)",
+        when="{n} >= {count} and (surge({time}) >= {surge} or {time} - {start} < {fresh_ms})",
     ),
 }
