@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.boosting import Boosting, ObliviousTrees, fit_trees
+from detectors.boosting import Boosting, fit_trees
 from detectors.examples import Examples
+from detectors.trees import ObliviousTrees
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]

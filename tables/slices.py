@@ -90,7 +90,11 @@ def payloads_of(values: Sequence[bytes | None]) -> Payloads:
     """Payloads, one after the other."""
     if isinstance(values, Payloads):
         return values
-    sizes = np.fromiter((-1 if value is None else len(value) for value in values), np.int64, len(values))
+    try:
+        sizes = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # None, see below
+        return Payloads(b"".join(values), np.cumsum(sizes) - sizes, sizes)  # type: ignore[arg-type]
+    except TypeError:  # some are None
+        sizes = np.fromiter((-1 if value is None else len(value) for value in values), np.int64, len(values))
     held = np.maximum(sizes, 0)
     return Payloads(b"".join(filter(None, values)), np.cumsum(held) - held, sizes)
 

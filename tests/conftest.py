@@ -26,7 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with processes of their own come first and stay together; the others fill the other workers."""
 
     def with_processes(item: pytest.Item) -> bool:
-        return item.get_closest_marker("slow") is not None or not _PROCESSES.isdisjoint(getattr(item, "fixturenames", ()))
+        return item.get_closest_marker("slow") is not None or not _PROCESSES.isdisjoint(
+            getattr(item, "fixturenames", ())
+        )
 
     items.sort(key=lambda item: not with_processes(item))
     for item in filter(with_processes, items):
