@@ -9,7 +9,7 @@ LOG     ?= auto
 NODES  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-catalogue bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench-growth: setup  ## how cost grows with keys, tables, panes, measures, parti
 
 bench-local: setup  ## decode, shard and end to end on the local log, where no Kafka is at hand; ARGS=--quick for one JSON line
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-catalogue: setup  ## every kind of the catalogue of patterns at once, and with a risk score: records/s of one core, one JSON line
+	@$(BIN)/python -m tests.bench.catalogue $(ARGS)
 
 bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
 	@$(BIN)/python -m tests.bench.bake_off $(DATA)

@@ -49,7 +49,11 @@ def compile_ahead() -> None:
 def _config() -> AppConfig:
     fields = {name: Field(name=name, type=kind) for name, kind in _KINDS.items()}  # type: ignore[arg-type]
     window = Window(kind="tumbling", size_ms=1_000, pane_ms=1_000, grace_ms=0)
-    measures = (Measure(name="n", kind="count"), Measure(name="ids", kind="distinct", input="id"))
+    measures = (
+        Measure(name="n", kind="count"),
+        Measure(name="ids", kind="distinct", input="id"),
+        Measure(name="largest", kind="max", input="size"),
+    )
     table = TableSpec(name="t", stream="s", by="key", window=window, measures=measures, ttl_ms=10_000, max_keys=4)
     return AppConfig(
         name="compiling",

@@ -10,7 +10,14 @@ numba = pytest.importorskip("numba")
 
 
 @pytest.mark.parametrize(
-    "module", ["detectors.compiled", "tables.compiled", "pipeline.codec.compiled", "pipeline.kafka.compiled"]
+    "module",
+    [
+        "detectors.compiled",
+        "tables.compiled",
+        "tables.cells.compiled",
+        "pipeline.codec.compiled",
+        "pipeline.kafka.compiled",
+    ],
 )
 def test_every_loop_is_compiled_ahead(module):
     compile_ahead()
