@@ -64,7 +64,7 @@ class Slices(Sequence[T], Generic[T]):
     def __getitem__(self, index: int | slice) -> T | Self:
         if isinstance(index, slice):
             return self.take(index)
-        return self._item(int(self.starts[index]), int(self.sizes[index]))
+        return self._item(self.starts.item(index), self.sizes.item(index))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
