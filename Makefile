@@ -7,9 +7,10 @@ SECONDS ?= 60
 MINUTES ?= 30
 LOG     ?= auto
 NODES  ?= 1
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-catalogue bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-catalogue bench-kafka bench-recovery bench-scale bench-growth bench-store bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,8 +28,8 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## the whole job on this machine: web view, worker, subscriber, two producers
 	@exec $(BIN)/streamgauge demo $(ARGS)
 
-test: setup  ## all tests; their Kafka is KAFKA_VERSION=3.9.1, or the one at STREAMGAUGE_KAFKA=host:port
-	$(if $(KAFKA_VERSION),STREAMGAUGE_KAFKA_VERSION=$(KAFKA_VERSION)) $(BIN)/python -m pytest $(ARGS)
+test: setup  ## all tests, PROCESSES=2 at a time; their Kafka is KAFKA_VERSION=3.9.1, or the one at STREAMGAUGE_KAFKA=host:port
+	$(if $(KAFKA_VERSION),STREAMGAUGE_KAFKA_VERSION=$(KAFKA_VERSION)) $(BIN)/python -m pytest --numprocesses $(PROCESSES) $(ARGS)
 
 check: format lint types test  ## format, lint, types, tests
 
@@ -47,7 +48,7 @@ bench: setup  ## side by side with Flink, Kafka Streams and more on a real Kafka
 bench-quick: setup  ## J1, J2 and the payments example on a real Kafka within two minutes, one JSON line
 	@$(BIN)/python -m tests.bench.quick $(ARGS)
 
-bench-latency: setup  ## from append to alert at 20,000 payments a second, beside Flink and Kafka Streams: a page
+bench-latency: setup  ## from append to alert at rising rates, beside Flink and Kafka Streams: a page, 20 minutes
 	@$(BIN)/python -m tests.bench.peers.latency $(ARGS)
 
 bench-recovery: setup  ## how a worker that was killed catches up with a backlog of 10,000,000 records on a real Kafka
@@ -64,6 +65,9 @@ bench-local: setup  ## decode, shard and end to end on the local log, where no K
 
 bench-catalogue: setup  ## every kind of the catalogue of patterns at once, and with a risk score: records/s of one core, one JSON line
 	@$(BIN)/python -m tests.bench.catalogue $(ARGS)
+
+bench-store: setup  ## pages of tables of 1,000,000 and 10,000,000 rows from the web view's store; ARGS="--rows 1000000"
+	@$(BIN)/python -m tests.bench.store $(ARGS)
 
 bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
 	@$(BIN)/python -m tests.bench.bake_off $(DATA)

@@ -1,7 +1,7 @@
 """When a series' scores become an alert: once an episode, and never while it is only learned."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,27 @@ Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_FRESH: Final = {"firing": (np.bool_, False), "samples": (np.int64, 0), "beyond": (np.int64, -1)}
+_FRESH: Final = {
+    "firing": (np.bool_, False),
+    "samples": (np.int64, 0),
+    "beyond": (np.int64, -1),
+    "raised": (np.bool_, False),
+}
+
+
+class Step(NamedTuple):
+    """What a step said, each of shape ``(m,)``.
+
+    Args:
+        fires: Samples that begin an episode and raise an alert.
+        scores: To report: as given, but at or beyond the threshold only where one fires; others are folded to between
+            half of it and all of it, in their order.
+        ends: Samples that end an episode which had raised one.
+    """
+
+    fires: Mask
+    scores: Float
+    ends: Mask
 
 
 class Episodes:
@@ -33,7 +53,7 @@ class Episodes:
     Raises:
         ValueError: If the limits make no sense.
 
-    Cost: some numpy calls for all series of a pass; 17 bytes a series.
+    Cost: some numpy calls for all series of a pass; 18 bytes a series.
     """
 
     def __init__(self, spec: DetectorSpec) -> None:
@@ -63,19 +83,15 @@ class Episodes:
         for name, (_, fresh) in _FRESH.items():
             self._columns[name][rows] = fresh
 
-    def step(self, rows: Int64, score: Float, calibration: Int64 | None = None) -> tuple[Mask, Float]:
+    def step(self, rows: Int64, score: Float, calibration: Int64 | None = None) -> Step:
         """Move each series on by one score.
 
         Args:
             rows: Unique series, shape ``(m,)``.
             score: Shape ``(m,)``, NaN for none.
             calibration: How many first samples of each series only teach, shape ``(m,)``; ``None`` for none.
-
-        Returns:
-            Which samples fire, and the scores to report: as given, but at or beyond the threshold only where one fires;
-            others are folded to between half of it and all of it, in their order. Each has shape ``(m,)``.
         """
-        firing, samples, beyond = (self._columns[name] for name in _FRESH)
+        firing, samples, beyond, raised = (self._columns[name] for name in _FRESH)
         odd = {"both": np.abs, "up": np.positive, "down": np.negative}[self._direction](score)
         over = odd >= self._threshold
         at, last = samples[rows], beyond[rows]
@@ -83,20 +99,27 @@ class Episodes:
         fires = over & ~firing[rows] & ~resting
         if calibration is not None:
             fires &= at >= calibration
-        firing[rows] = over | (firing[rows] & ~(odd < self.clear))
+        goes_on = over | (firing[rows] & ~(odd < self.clear))
+        ends = raised[rows] & ~goes_on
+        firing[rows] = goes_on
+        raised[rows] = fires | (raised[rows] & goes_on)
         beyond[rows] = np.where(over, at, last)
         samples[rows] = at + 1
         size = np.where(over, np.abs(score), 0.0)
         folded = np.sign(score) * self._threshold * size / (self._threshold + size)
-        return fires, np.where(over & ~fires, folded, score)
+        return Step(fires, np.where(over & ~fires, folded, score), ends)
 
     def state(self, n_series: int) -> dict[str, NDArray[np.generic]]:
         """Copies of the first rows of everything, for ``restore``."""
         return {name: column[:n_series].copy() for name, column in self._columns.items()}
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Replace everything by copies of what ``state`` gave."""
-        self._columns = {name: np.array(state[name], dtype) for name, (dtype, _) in _FRESH.items()}
+        """Replace everything by copies of what ``state`` gave; without ``raised`` nobody waits for an end."""
+        quiet = np.zeros(len(state["firing"]), np.bool_)
+        self._columns = {
+            name: np.array(state.get(name, quiet) if name == "raised" else state[name], dtype)
+            for name, (dtype, _) in _FRESH.items()
+        }
 
     @staticmethod
     def names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from agents.hashes import ColumnHashes
 from agents.identity import alert_id
 from agents.risk import Reason, RiskAgent, RiskBatch
 from agents.risk_spec import TYPE_FIELD, RiskSpec
-from agents.series import SampleRefs
+from agents.samples import SampleRefs
 from agents.spec import Severity
 from tables.lookup import SharedTexts
 from tables.slices import Column, Texts

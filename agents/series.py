@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.episodes import Episodes
-from agents.events import Alert, Batch, Headers, RecordRef
+from agents.events import Alert
 from agents.identity import alert_id
+from agents.samples import Ending, SampleRefs
 from agents.series_index import SeriesIndex
 from agents.spec import DetectorSpec
 from detectors import SERIES, SeriesDetector
@@ -20,58 +21,6 @@ State = dict[str, NDArray[np.generic] | list[str]]
 
 MAX_SERIES = 100_000
 _PREFIX = "detector."
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleRefs:
-    """Where samples come from, as columns of length ``n``; only those of alerts are ever looked at one by one.
-
-    Args:
-        stream: Stream of the source records.
-        topic: Topic in which they stand.
-        partition: Of ``topic``, shape ``(n,)``.
-        offsets: In ``topic``, shape ``(n,)``; for a closed window that of the record that closed it.
-        appended_ms: Append times of the source records, Unix ms, shape ``(n,)``.
-        window_start_ms: Start of the time that a sample stands for, inclusive, Unix ms, shape ``(n,)``.
-        window_end_ms: Its end, exclusive, Unix ms, shape ``(n,)``.
-        ids: The records' own ids; ``None`` if they have none.
-        headers: Headers of each record; ``None`` when no record has any.
-    """
-
-    stream: str
-    topic: str
-    partition: Int64
-    offsets: Int64
-    appended_ms: Int64
-    window_start_ms: Int64
-    window_end_ms: Int64
-    ids: Sequence[str] | None = None
-    headers: Sequence[Headers] | None = None
-
-    @classmethod
-    def of_batch(cls, batch: Batch, *, ids: Sequence[str] | None = None) -> "SampleRefs":
-        """References to the records of a batch, each a sample of one moment."""
-        return cls(
-            stream=batch.stream,
-            topic=batch.topic,
-            partition=batch.partition,
-            offsets=batch.offsets,
-            appended_ms=batch.appended_ms,
-            window_start_ms=batch.time_ms,
-            window_end_ms=batch.time_ms + 1,
-            ids=ids,
-            headers=batch.headers,
-        )
-
-    def source(self, i: int) -> RecordRef:
-        """The record of sample ``i``."""
-        own = None if self.ids is None else self.ids[i]
-        return RecordRef(self.topic, int(self.partition[i]), int(self.offsets[i]), own)
-
-    def trace(self, i: int) -> str | None:
-        """The ``traceparent`` header of sample ``i``."""
-        headers = () if self.headers is None else self.headers[i]
-        return next((value.decode("ascii", "replace") for name, value in headers if name == "traceparent"), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +63,7 @@ class SeriesAgent:
         self._condition = _condition(spec)
         self._detector = detector
         self._index = SeriesIndex(max_series=max_series)
+        self._endings: list[Ending] = []
 
     @property
     def spec(self) -> DetectorSpec:
@@ -134,6 +84,11 @@ class SeriesAgent:
     def ignored(self) -> int:
         """Samples of the kept series whose value was not finite."""
         return self._detector.ignored
+
+    def take_endings(self) -> list[Ending]:
+        """Episodes that ended since the last call, in stream order."""
+        endings, self._endings = self._endings, []
+        return endings
 
     def process(self, names: Sequence[str], time_ms: Int64, values: Float, refs: SampleRefs) -> list[Alert]:
         """The alerts that ``n`` samples raise; see ``take``."""
@@ -166,33 +121,37 @@ class SeriesAgent:
         self._detector.grow(len(self._index))
         self._episodes.grow(len(self._index))
         reported = np.empty(len(names))
-        firings = []
+        firings: list[_Firing] = []
+        endings: list[Ending] = []
         for at in _passes(rows):
             begun = rows[at][fresh[at]]
             self._detector.forget(begun)
             self._episodes.forget(begun)
             teach = None if calibration is None else calibration[at]
-            reported[at], found = self._step(rows[at], time_ms[at], values[at], teach)
+            reported[at], found, ended = self._step(rows[at], time_ms[at], values[at], teach)
+            endings += [Ending(i, self._spec.name, names[i], int(time_ms[i])) for i in at[ended].tolist()]
             firings += [
                 _Firing(index=i, key=names[i], time_ms=int(time_ms[i]), value=float(values[i]), **evidence)
                 for i, evidence in ((int(at[j]), evidence) for j, evidence in found)
             ]
         firings.sort(key=lambda firing: firing.index)
+        self._endings += sorted(endings)
         return reported, [self._alert(firing, refs) for firing in firings]
 
     def _step(
         self, rows: Int64, time_ms: Int64, values: Float, calibration: Int64 | None
-    ) -> tuple[Float, list[tuple[int, dict[str, float]]]]:
-        """Move each of these series on by one sample; their scores, and which fire, with their evidence."""
+    ) -> tuple[Float, list[tuple[int, dict[str, float]]], Int64]:
+        """Move each of these series on by one sample; their scores, which fire, with their evidence, and which end."""
         score = self._detector.score(rows, values, time_ms)
-        fires, reported = self._episodes.step(rows, score, calibration)
+        fires, reported, ends = self._episodes.step(rows, score, calibration)
         at = np.flatnonzero(fires)
         expected, spread = self._detector.expected(rows[at]).tolist(), self._detector.spread(rows[at]).tolist()
         self._detector.learn(rows, values, time_ms)
-        return reported, [
+        found = [
             (j, {"score": float(score[j]), "expected": baseline, "spread": unit})
             for j, baseline, unit in zip(at.tolist(), expected, spread, strict=True)
         ]
+        return reported, found, np.flatnonzero(ends)
 
     def _alert(self, firing: _Firing, refs: SampleRefs) -> Alert:
         i, spec, source = firing.index, self._spec, refs.source(firing.index)
@@ -235,11 +194,11 @@ class SeriesAgent:
             ValueError: If ``state`` is not of such an agent, or holds more series than this one may.
         """
         own = self._episodes.names()
-        missing = sorted({"names", "seen", "counters", *own} - set(state))
+        missing = sorted({"names", "seen", "counters", *own} - {"raised"} - set(state))
         if missing:
             raise ValueError(f"state of detector {self._spec.name!r} lacks {', '.join(missing)}")
         columns = {name: np.asarray(part, np.float64) for name, part in state.items() if name.startswith(_PREFIX)}
-        episodes = {name: np.asarray(state[name]) for name in own}
+        episodes = {name: np.asarray(state[name]) for name in own if name in state}
         lengths = {len(part) for part in (*episodes.values(), state["names"], *columns.values())}
         if len(lengths) != 1:
             raise ValueError(f"state of detector {self._spec.name!r} has columns of the lengths {sorted(lengths)}")

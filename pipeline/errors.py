@@ -12,6 +12,7 @@
     │   ├── LogBusyError                another writer holds the log for too long (retriable)
     │   ├── LogUnavailableError         no broker answers (retriable)
     │   └── LogAccessError              the brokers refuse the credentials, or what they allow
+    ├── AccessError (OSError)           the file of users, keys and audit can't be opened, read or written
     ├── DeliveryError                   a destination did not take a message (retriable)
     │   └── RefusedError                it never will
     ├── StuckError                      a partition does not move, also after it was opened again
@@ -79,10 +80,23 @@ class LogAccessError(LogError):
     """The brokers refuse the credentials, or the credentials don't allow what was asked."""
 
 
+class AccessError(StreamgaugeError, OSError):
+    """The file of users, keys, sessions and the audit log can't be opened, read or written."""
+
+
 class DeliveryError(StreamgaugeError):
-    """A destination did not take a message."""
+    """A destination did not take a message.
+
+    Args:
+        message: What it said.
+        wait_s: How long it wants to be left alone.
+    """
 
     retriable = True
+
+    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class RefusedError(DeliveryError):

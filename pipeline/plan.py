@@ -55,6 +55,7 @@ class SourcePlan:
         samples: Series detectors on the stream.
         windows: Series detectors on closed windows of the tables here.
         scores: Risk scores of the stream's payments.
+        tells_ends: Whether somebody wants to know when episodes of series detectors end.
     """
 
     app: str
@@ -67,6 +68,7 @@ class SourcePlan:
     samples: tuple[DetectorSpec, ...] = ()
     windows: tuple[DetectorSpec, ...] = ()
     scores: tuple[RiskSpec, ...] = ()
+    tells_ends: bool = False
 
     @property
     def needed(self) -> frozenset[str]:
@@ -122,6 +124,7 @@ def plans(config: AppConfig) -> dict[str, SourcePlan]:
             samples=tuple(spec for spec in config.detectors.values() if spec.stream == stream.name),
             windows=_window_detectors(config, own),
             scores=tuple(spec for spec in config.scores.values() if spec.stream == stream.name),
+            tells_ends=config.incidents is not None,
         )
     return made
 
@@ -139,6 +142,7 @@ def _repartitioned(config: AppConfig, stream: StreamSpec, by: str, tables: list[
         repartitioned=True,
         keyed=_keyed(config, stream, tables, skew_ms=SKEW_MS),
         windows=_window_detectors(config, tables),
+        tells_ends=config.incidents is not None,
     )
 
 

@@ -15,7 +15,7 @@ from pipeline.errors import StateError, UsageError
 from pipeline.log import Log, follow
 from pipeline.plan import SourcePlan, complete, plans
 from pipeline.shard_output import partition_of
-from pipeline.worker import chunks
+from pipeline.worker.units import chunks
 
 SHORTEST: Final = 6
 """An alert is found by the first digits of its id, if there are so many."""

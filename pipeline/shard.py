@@ -11,13 +11,14 @@ import numpy as np
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
-from agents.series import SampleRefs, SeriesAgent, build_series_agent
+from agents.samples import Ending, SampleRefs
+from agents.series import SeriesAgent, build_series_agent
 from pipeline.codec import Decoder
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError
 from pipeline.plan import SourcePlan
 from pipeline.shard_input import packed_rows
-from pipeline.shard_output import OnScores, Repartitioner, closed_windows
+from pipeline.shard_output import OnScores, Repartitioner, closed_windows, endings
 from pipeline.shard_scores import ShardScores
 from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
 from tables.arrivals import Closed
@@ -140,6 +141,8 @@ class Shard:
             late |= found.late
         for spec in self.plan.samples:
             alerts += self._sample(spec.name, batch)
+        ended = [ending for spec in self.plan.samples for ending in self._series[spec.name].take_endings()]
+        self._tell(sorted(ended), output)
         alerts += self._scores.process(batch, head_ms, self._on_scores)
         alerts.sort(key=lambda pair: pair[0])
         output.alerts += [alert for _, alert in alerts]
@@ -193,6 +196,11 @@ class Shard:
                 for spec in self.plan.windows:
                     if spec.table == name:
                         output.alerts += self._window(self._series[spec.name], closed, table.window.size_ms, closer)
+                        self._tell(self._series[spec.name].take_endings(), output)
+
+    def _tell(self, ended: list[Ending], output: Output) -> None:
+        if self.plan.tells_ends:
+            output.outgoing += endings(self.plan.app, ended)
 
     def _closer(self, due_ms: int, head_ms: Int64, positions: Int64) -> int:
         """Offset of the record with which a window was due to close."""

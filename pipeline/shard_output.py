@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from agents.events import Batch, Int64, Outgoing, Records
 from agents.hashes import ColumnHashes
+from agents.samples import Ending
+from pipeline.incidents.events import Ended, encode_event
 from pipeline.packed import pack
-from pipeline.plan import Repartition, closed_topic
+from pipeline.plan import Repartition, closed_topic, commands_topic
 from tables.arrivals import Closed
 from tables.slices import Column
 from tables.spec import TableSpec
@@ -43,6 +45,12 @@ def closed_windows(app: str, table: TableSpec, closed: Closed) -> Outgoing:
     return Outgoing(
         closed_topic(app, table.name), None, Records(values=values, keys=[key.encode() for key in closed.keys])
     )
+
+
+def endings(app: str, ended: Sequence[Ending]) -> list[Outgoing]:
+    """Episodes that are over, for whoever keeps incidents."""
+    values: list[bytes | None] = [encode_event(Ended(rule=rule, key=key, time_ms=time)) for _, rule, key, time in ended]
+    return [Outgoing(commands_topic(app), 0, Records(values=values))] if values else []
 
 
 class Repartitioner:

@@ -18,13 +18,16 @@ Column = NDArray[np.generic] | Sequence[str]
 
 
 def optional(load: Callable[[], ModuleType]) -> "_lru_cache_wrapper[ModuleType | None]":
-    """A module of compiled loops, loaded when first asked for; ``None`` where numba, an extra, is not installed."""
+    """A module of compiled loops, loaded when first asked for.
+
+    ``None`` where numba, an extra, is not installed, or finds no place to keep what it compiled.
+    """
 
     @cache
     def loaded() -> ModuleType | None:
         try:
             return load()
-        except ImportError:
+        except (ImportError, RuntimeError):  # the second is numba's "cannot cache function"
             return None
 
     return loaded

@@ -24,6 +24,7 @@ PURE = (
     "pipeline/codec/",
     "pipeline/deadletter.py",
     "pipeline/explanation.py",
+    "pipeline/incidents/conditions.py",
     "pipeline/incidents/draft.py",
     "pipeline/incidents/events.py",
     "pipeline/incidents/machine.py",

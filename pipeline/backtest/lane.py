@@ -9,7 +9,7 @@ from agents.events import Chunk, Int64, Output
 from pipeline.plan import SourcePlan
 from pipeline.shard import Shard
 from pipeline.shard_output import OnScores
-from pipeline.worker import chunks
+from pipeline.worker.units import chunks
 
 
 class Lane:

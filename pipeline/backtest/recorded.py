@@ -13,7 +13,7 @@ import numpy as np
 from agents.events import Chunk, Int64, TopicPartition
 from pipeline.backtest.lines import STEP, Feed
 from pipeline.log import Log
-from pipeline.worker import chunks
+from pipeline.worker.units import chunks
 
 _READ_BYTES: Final = 1 << 20
 

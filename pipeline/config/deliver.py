@@ -25,7 +25,7 @@ from pipeline.delivery.templates import CHAT, SUBJECT, TEXT, template
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "webhook": ("url", "secret", "previous_secret"),
     "slack": ("url", "text"),
-    "email": ("host", "port", "security", "username", "password", "sender", "recipients", "subject", "text"),
+    "email": ("host", "port", "security", "username", "password", "ca", "sender", "recipients", "subject", "text"),
     "file": ("path",),
 }
 PATIENCE: Final = ("timeout", "attempts", "wait", "longest_wait", "failures", "pause", "per_minute")
@@ -126,6 +126,7 @@ def _email(section: Section) -> Email:
         security=cast("Security", security),
         username=section.text("username", "") or None,
         password=section.secret("password"),
+        ca=section.text("ca", "") or None,
         sender=section.text("sender"),
         recipients=_texts(section, ("recipients",), recipients),
         subject=_template(section, "subject", SUBJECT),

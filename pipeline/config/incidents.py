@@ -12,7 +12,7 @@ from pipeline.config.section import Section
 from pipeline.incidents.settings import MINUTE_MS, IncidentSettings, Maintenance
 from tables.spec import TableSpec
 
-_LENGTHS: Final = ("hold", "reopen", "cooldown", "keep", "remember", "max_age", "storm_window")
+_LENGTHS: Final = ("hold", "longest", "reopen", "cooldown", "keep", "remember", "max_age", "storm_window")
 KEYS: Final = ("group_by", *_LENGTHS, "storm", "maintenance")
 _WINDOW_KEYS: Final = ("reason", "rule", "key", "from", "until", "daily", "days")
 _TAKEN: Final = "alert"

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import httpx
 from aiolimiter import AsyncLimiter
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from pipeline.delivery.files import FileSender
 from pipeline.delivery.http import SlackSender, WebhookSender
@@ -18,6 +18,7 @@ from pipeline.errors import DeliveryError
 
 _logger = logging.getLogger(__name__)
 _MINUTE_S = 60.0
+_LONGEST_ASKED_S = 3_600.0
 
 
 class Sender(Protocol):
@@ -106,13 +107,20 @@ class Courier:
         """Deliver a message, however long that takes; why not, if it was given up.
 
         Waits double from one attempt to the next, with a random part so that destinations that failed together are not
-        tried together. What is refused for good is not tried again.
+        tried together. Who asks to be left alone for longer (``Retry-After``) is, for an hour at most. What is refused
+        for good is not tried again.
         """
         settings, attempts = self._destination, 0
         wait_s = settings.wait_ms / 1_000
+        backoff = wait_exponential_jitter(multiplier=wait_s, max=settings.longest_wait_ms / 1_000, jitter=wait_s)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(backoff(state), min(getattr(error, "wait_s", 0.0), _LONGEST_ASKED_S))
+
         retrying = AsyncRetrying(
             stop=stop_after_attempt(settings.attempts),
-            wait=wait_exponential_jitter(multiplier=wait_s, max=settings.longest_wait_ms / 1_000, jitter=wait_s),
+            wait=wait,
             retry=retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.retriable),
             sleep=self._sleep,
             reraise=True,

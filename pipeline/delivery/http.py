@@ -5,6 +5,7 @@ https://www.standardwebhooks.com. Receivers verify it with a library of that nam
 """
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
@@ -87,7 +88,23 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes, headers: dict[
     said = f"HTTP {response.status_code} {response.text[:_SHOWN]}".strip()
     if response.is_client_error and response.status_code not in _WORTH_ANOTHER_TRY:
         raise RefusedError(said)
-    raise DeliveryError(said)
+    raise DeliveryError(said, wait_s=_asked_s(response.headers.get("retry-after", ""), datetime.now(UTC)))
+
+
+def _asked_s(text: str, now: datetime) -> float:
+    """Seconds that ``Retry-After`` asks for, as a number or a date; 0 for what is neither. Reference: RFC 9110, 10.2.3.
+
+    >>> _asked_s("120", datetime(2026, 1, 1, tzinfo=UTC)), _asked_s("soon", datetime(2026, 1, 1, tzinfo=UTC))
+    (120.0, 0.0)
+    >>> _asked_s("Thu, 01 Jan 2026 00:01:00 GMT", datetime(2026, 1, 1, tzinfo=UTC))
+    60.0
+    """
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    except (ValueError, TypeError):  # the second: a date without a zone
+        return 0.0
 
 
 def _escape(value: str) -> str:

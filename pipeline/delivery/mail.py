@@ -10,7 +10,7 @@ import aiosmtplib
 from pipeline.delivery.messages import Message
 from pipeline.delivery.settings import Email
 from pipeline.delivery.templates import template
-from pipeline.errors import DeliveryError, RefusedError
+from pipeline.errors import DeliveryError, RefusedError, UsageError
 
 
 class EmailSender:
@@ -19,6 +19,9 @@ class EmailSender:
     Args:
         target: Where to, and through which server.
         timeout_s: Longest time for one attempt.
+
+    Raises:
+        UsageError: If the authority's file can't be read.
     """
 
     def __init__(self, target: Email, *, timeout_s: float) -> None:
@@ -26,6 +29,7 @@ class EmailSender:
         self._timeout_s = timeout_s
         self._subject = template(target.subject)
         self._text = template(target.text)
+        self._tls = None if target.security == "none" else _trusting(target.ca)
         self._domain = parseaddr(target.sender)[1].rpartition("@")[2] or "localhost"
 
     async def send(self, message: Message) -> None:
@@ -45,6 +49,7 @@ class EmailSender:
                 timeout=self._timeout_s,
                 use_tls=target.security == "tls",
                 start_tls=target.security == "starttls",
+                tls_context=self._tls,
             )
         except aiosmtplib.SMTPResponseException as error:
             kind = RefusedError if 500 <= error.code < 600 else DeliveryError
@@ -68,3 +73,10 @@ class EmailSender:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(self._text(message.variables()))
         return mail
+
+
+def _trusting(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"ca {ca!r} can't be read: {error}; it must be a file with certificates in PEM") from error

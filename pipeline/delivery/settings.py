@@ -48,6 +48,7 @@ class Email:
         security: How the connection is encrypted.
         username: To log in with, if at all.
         password: Its password.
+        ca: File with the authority that signed the server's certificate; ``None`` for those that the system trusts.
         sender: Address of the sender.
         recipients: Addresses.
         subject: Template of the subject.
@@ -59,6 +60,7 @@ class Email:
     security: Security
     username: str | None
     password: str | None = field(repr=False)
+    ca: str | None = None
     sender: str
     recipients: tuple[str, ...]
     subject: str

@@ -1,6 +1,6 @@
 """Incidents: alerts that people can live with. Grouped, told once, acknowledged, and resolved when they end."""
 
-from pipeline.incidents.events import Acknowledge, Event, Raised, Resolve, Snooze, Tick, Unsnooze
+from pipeline.incidents.events import Acknowledge, Ended, Event, Raised, Resolve, Snooze, Tick, Unsnooze
 from pipeline.incidents.machine import Outputs, step
 from pipeline.incidents.model import Incident, Notice, Record, State
 from pipeline.incidents.records import restore
@@ -8,6 +8,7 @@ from pipeline.incidents.settings import IncidentSettings, Maintenance
 
 __all__ = [
     "Acknowledge",
+    "Ended",
     "Event",
     "Incident",
     "IncidentSettings",

@@ -16,6 +16,7 @@ from pipeline.incidents.model import (
 from pipeline.incidents.settings import IncidentSettings
 
 CLOCK: Final = "clock"
+_ENDED: Final = "ended/"
 _INCIDENT, _SNOOZE, _STORM, _SEEN = "incident/", "snooze/", "storm/", "seen/"
 
 
@@ -92,6 +93,17 @@ class Draft:
         self.seen = self.seen.insert(name, self.now_ms)
         return True
 
+    def note_end(self, name: str, time_ms: int) -> None:
+        """Note that a condition had ended at an event time."""
+        name = _ENDED + name
+        if time_ms > self.seen.get(name, -1):
+            self.changes[_SEEN + name] = Seen(time_ms)
+            self.seen = self.seen.insert(name, time_ms)
+
+    def has_ended(self, name: str, since_ms: int) -> bool:
+        """Whether a condition that held at an event time is known to have ended."""
+        return bool(self.seen.get(_ENDED + name, -1) >= since_ms)
+
     def forget(self, name: str) -> None:
         """Take a repeat for new from now on."""
         self.changes[_SEEN + name] = None
@@ -129,7 +141,10 @@ def incident_ends_ms(incident: Incident, settings: IncidentSettings) -> int:
     """When something happens to an incident by itself."""
     if incident.resolved_ms is not None:
         return incident.resolved_ms + max(settings.keep_ms, settings.reopen_ms + 1)
-    quiet_ms = incident.last_alert_ms + incident.hold_ms
+    if incident.lasting:
+        quiet_ms = incident.last_alert_ms + max(incident.hold_ms, settings.longest_ms)
+    else:
+        quiet_ms = max(incident.last_alert_ms, incident.ended_ms or 0) + incident.hold_ms
     return quiet_ms if incident.muted_until_ms is None else min(quiet_ms, incident.muted_until_ms)
 
 

@@ -28,6 +28,16 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="a
     partition: int
     detected_ms: int
     values: dict[str, Scalar | None]
+    event_ms: int = 0
+    lasting: bool = False  # whether its end will be told
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ended"):
+    """The condition of an alert holds no longer. May come before the alert: they take different ways."""
+
+    rule: str
+    key: str
+    time_ms: int
 
 
 class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="acknowledge"):
@@ -72,7 +82,7 @@ class Tick(msgspec.Struct, frozen=True, tag_field="kind", tag="tick"):
 
 
 Command = Acknowledge | Resolve | Snooze | Unsnooze
-Event = Raised | Command | Tick
+Event = Raised | Ended | Command | Tick
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
@@ -83,7 +93,15 @@ def raised(read: DetectedAlert) -> Raised:
     own = {name: getattr(read.alert, name) for name in ("id", "rule", "key", "stream", "table", "values")}
     severity = cast("Severity", read.alert.severity)
     partition = read.alert.source.partition
-    return Raised(**own, severity=severity, why=read.why, partition=partition, detected_ms=read.detected_ms)
+    return Raised(
+        **own,
+        severity=severity,
+        why=read.why,
+        partition=partition,
+        detected_ms=read.detected_ms,
+        event_ms=read.alert.event_time_ms,
+        lasting="clear" in read.alert.thresholds,
+    )
 
 
 def encode_event(event: Event) -> bytes:

@@ -8,7 +8,7 @@
                            │        │  └── gets worse ────┘     │
                            ▼        │ alert, soon enough        ▼
                            └───▶ resolved ◀─────────────────────┘
-                       no alert for the hold time, or a person says so
+          no condition holds and no alert came for the hold time, or a person says so
 
 What happens by itself (an end, a snooze that expires) happens at its own time, before an event that comes later: it
 does not matter whether ticks came meanwhile. Equal events at equal times give equal states, ids and notices.
@@ -22,9 +22,9 @@ import orjson
 from msgspec.structs import replace
 
 from agents.spec import SEVERITIES
-from pipeline.incidents import storms
+from pipeline.incidents import conditions, storms
 from pipeline.incidents.draft import Draft, incident_ends_ms, storm_ends_ms
-from pipeline.incidents.events import Acknowledge, Event, Raised, Resolve, Snooze, Tick, Unsnooze
+from pipeline.incidents.events import Acknowledge, Ended, Event, Raised, Resolve, Snooze, Tick, Unsnooze
 from pipeline.incidents.model import Incident, Notice, Record, Scalar, Snoozed, State, identity
 from pipeline.incidents.settings import MINUTE_MS, IncidentSettings
 from pipeline.incidents.telling import muted_until, tell, wanted
@@ -68,6 +68,8 @@ def step(state: State, event: Event, time_ms: int, settings: IncidentSettings) -
     if isinstance(event, Raised):
         if draft.remember(event.id):
             _raise(draft, event)
+    elif isinstance(event, Ended):
+        conditions.end(draft, event)
     elif not isinstance(event, Tick) and draft.remember(f"command/{event.id}"):
         refused = _command(draft, event)
     return draft.state(), Outputs(changes=draft.changes, notices=tuple(draft.notices), refused=refused)
@@ -192,6 +194,7 @@ def _opened(draft: Draft, alert: Raised, found: dict[str, Scalar | None]) -> Inc
         count=1,
         alerts=(alert.id,),
         hold_ms=draft.settings.hold_of(alert.rule),
+        lasting=conditions.lasting(draft, {}, alert),
     )
 
 
@@ -208,6 +211,7 @@ def _updated(draft: Draft, incident: Incident, alert: Raised) -> Incident:
         count=incident.count + 1,
         alerts=(*incident.alerts, alert.id)[-_ALERTS:],
         hold_ms=max(incident.hold_ms, draft.settings.hold_of(alert.rule)),
+        lasting=conditions.lasting(draft, incident.lasting, alert),
     )
 
 
@@ -220,6 +224,7 @@ def _reopened(incident: Incident, settings: IncidentSettings) -> Incident:
         state="updated",
         hold_ms=hold_ms,
         reopened=incident.reopened + 1,
+        ended_ms=None,
         acknowledged_ms=None,
         acknowledged_by="",
         resolved_ms=None,
@@ -252,7 +257,7 @@ def _command(draft: Draft, command: Acknowledge | Resolve | Snooze | Unsnooze) -
 def _resolve(draft: Draft, group: str, incident: Incident, *, by: str, note: str) -> None:
     """End an incident; who was never told that it began is not told that it ended."""
     ended = replace(
-        incident, state="resolved", resolved_ms=draft.now_ms, resolved_by=by, note=note, muted_until_ms=None
+        incident, state="resolved", resolved_ms=draft.now_ms, resolved_by=by, note=note, muted_until_ms=None, lasting={}
     )
     tell(draft, group, ended, "resolved" if incident.told or by else None)
 

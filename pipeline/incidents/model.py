@@ -36,6 +36,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     told_ms: int | None = None
     told_severity: Severity | None = None
     muted_until_ms: int | None = None
+    lasting: Annotated[
+        dict[str, int],
+        msgspec.Meta(description="Conditions that still hold, `rule at key`, by event time"),
+    ] = {}
+    ended_ms: Annotated[int | None, msgspec.Meta(description="When the last of them ended")] = None
     acknowledged_ms: int | None = None
     acknowledged_by: str = ""
     resolved_ms: int | None = None

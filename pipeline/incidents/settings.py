@@ -58,6 +58,8 @@ class IncidentSettings:
             ``partition``, or a value of the alert such as ``device``.
         hold_ms: How long an incident's rule must not fire until it is resolved by itself; at least twice the rule's
             own cool-down counts, for a rule that rests says nothing.
+        longest_ms: A condition whose end is told (an episode of a series detector) keeps its incident open, but not for
+            longer than that without an alert: the end of a series that fell silent is never told.
         reopen_ms: An alert that comes so soon after the end continues the old incident, which must then be quiet for
             twice as long as before (hysteresis), up to eight times ``hold_ms``.
         cooldown_ms: Least time between two notices of an incident that goes on; a rise of severity breaks it.
@@ -73,6 +75,7 @@ class IncidentSettings:
 
     group_by: tuple[str, ...] = ("rule", "key")
     hold_ms: int = 15 * MINUTE_MS
+    longest_ms: int = DAY_MS
     reopen_ms: int = 15 * MINUTE_MS
     cooldown_ms: int = HOUR_MS
     keep_ms: int = DAY_MS

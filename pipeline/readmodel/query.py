@@ -43,6 +43,7 @@ class TableQuery:
 
     Args:
         words: Each must occur in the key, whatever its case.
+        key: Exactly this key; ``None`` for all.
         where: Comparisons that must all hold; NaN fulfils none.
         partition: Only this one; ``None`` for all.
         sort: Name of a column; ``None`` keeps the reader's order.
@@ -52,6 +53,7 @@ class TableQuery:
     """
 
     words: tuple[str, ...] = ()
+    key: str | None = None
     where: tuple[Condition, ...] = ()
     partition: int | None = None
     sort: str | None = None
@@ -148,11 +150,13 @@ def _matching(view: TableView, query: TableQuery) -> NDArray[np.int64] | None:
         with np.errstate(invalid="ignore"):
             passed = _COMPARISONS[condition.operator](column, condition.value) & ~np.isnan(column)
         mask = passed if mask is None else mask & passed
-    if not query.words:
+    if not query.words and query.key is None:
         return None if mask is None else np.flatnonzero(mask)
     words = [word.casefold() for word in query.words]
     candidates: Sequence[int] = range(len(view.keys)) if mask is None else np.flatnonzero(mask).tolist()
     keys = view.keys
+    if query.key is not None:
+        candidates = [index for index in candidates if keys[index] == query.key]
     if len(words) == 1:
         word = words[0]
         found = [index for index in candidates if word in keys[index].casefold()]

@@ -13,7 +13,14 @@ from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.api.schemas import Problem
 from pipeline.web.parts.layout import not_found
 
-_TITLES = {404: "Not found", 405: "Method not allowed", 422: "Wrong parameter"}
+_TITLES = {
+    401: "Not logged in",
+    403: "Not allowed",
+    429: "Too many tries",
+    404: "Not found",
+    405: "Method not allowed",
+    422: "Wrong parameter",
+}
 
 
 def add_handlers(app: FastAPI, model: ReadModel) -> None:

@@ -14,13 +14,13 @@ from pipeline.local.members import member_name
 from pipeline.log import Log
 from pipeline.plan import complete, plans, state_topic, topic_specs
 from pipeline.shard import Shard
-from pipeline.worker.contract import BuildShard
-from pipeline.worker.delivery import ChunkEvent
+from pipeline.worker.frame.delivery import ChunkEvent
+from pipeline.worker.frame.transport import LogApp, LogTransport, NoTables
 from pipeline.worker.incidents import add_incidents
-from pipeline.worker.keeper import Keeper
-from pipeline.worker.progress import restore_events
-from pipeline.worker.transport import LogApp, LogTransport, NoTables
-from pipeline.worker.units import Sinks
+from pipeline.worker.units.contract import BuildShard
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.progress import restore_events
+from pipeline.worker.units.unit import Sinks
 from pipeline.worker.watchdog import LIMIT_S, Watchdog, stuck_events
 
 _logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from pipeline.incidents.model import Position
 from pipeline.incidents.records import decode_record, encode_notice, encode_record
 from pipeline.log.api import Fence, Log
 from pipeline.plan import commands_topic, incidents_topic, notices_topic
-from pipeline.worker.restore import read_slabs
+from pipeline.worker.units.restore import read_slabs
 
 _logger = logging.getLogger(__name__)
 _POSITION: Final = "position"

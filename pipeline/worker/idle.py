@@ -5,7 +5,7 @@ from collections.abc import Collection
 from agents.events import TopicPartition
 from pipeline.local.members import is_dead
 from pipeline.log.api import Log, PartitionInfo
-from pipeline.worker.transport import LogApp
+from pipeline.worker.frame.transport import LogApp
 
 
 async def is_idle(app: LogApp) -> bool:

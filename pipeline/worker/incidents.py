@@ -18,7 +18,7 @@ from pipeline.incidents.events import encode_event, raised
 from pipeline.log import Log
 from pipeline.plan import commands_topic
 from pipeline.worker.desk import Desk
-from pipeline.worker.transport import LogApp
+from pipeline.worker.frame.transport import LogApp
 
 _logger = logging.getLogger(__name__)
 _AWAY_S: Final = 0.5

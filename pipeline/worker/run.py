@@ -31,8 +31,8 @@ from pipeline.errors import LogError, StreamgaugeError, StuckError, UsageError
 from pipeline.log import Log
 from pipeline.log.opening import open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
+from pipeline.worker.frame.transport import LogApp
 from pipeline.worker.idle import is_idle
-from pipeline.worker.transport import LogApp
 from pipeline.worker.watchdog import LoopGuard
 
 _logger = logging.getLogger(__name__)

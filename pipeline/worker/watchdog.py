@@ -22,8 +22,8 @@ from agents.events import Outgoing, TopicPartition
 from pipeline.errors import LogUnavailableError, StuckError
 from pipeline.health.events import encode_event, outgoing
 from pipeline.health.stuck import Cause
-from pipeline.worker.keeper import Keeper
-from pipeline.worker.units import Unit
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.unit import Unit
 
 _logger = logging.getLogger(__name__)
 LIMIT_S = 20.0

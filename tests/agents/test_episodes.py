@@ -19,7 +19,7 @@ def run(scores, calibration=None, **changes):
     episodes.grow(1)
     teach = None if calibration is None else np.array([calibration])
     steps = [episodes.step(ROW, np.array([score]), teach) for score in scores]
-    return [i for i, (fires, _) in enumerate(steps) if fires[0]], [float(reported[0]) for _, reported in steps]
+    return [i for i, step in enumerate(steps) if step.fires[0]], [float(step.scores[0]) for step in steps]
 
 
 def by_hand(scores, calibration, rest):
@@ -50,6 +50,20 @@ def test_equals_what_the_bake_off_finds_in_a_whole_series(scores, clear, rest):
     """Sample by sample, and from the whole series at once, the same samples fire."""
     found = fires(np.array(scores, np.float64), threshold=3.0, clear=clear, rest=rest, teach=7)
     assert run(scores, 7, clear=clear, rest=rest)[0] == found.tolist()
+
+
+def test_the_end_of_an_episode_is_told_once_if_it_raised_an_alert():
+    """Below ``clear`` it ends; what was only learned from has no end that anybody waits for."""
+    episodes = Episodes(DetectorSpec(**SPEC, clear=2.0, rest=0.0))
+    episodes.grow(1)
+    scores = [5.0, 0.0, 5.0, 2.5, np.nan, 1.0, 0.0, 4.0, 1.0]
+    steps = [episodes.step(ROW, np.array([score]), np.array([2])) for score in scores]
+    assert [i for i, step in enumerate(steps) if step.fires[0]] == [2, 7]
+    assert [i for i, step in enumerate(steps) if step.ends[0]] == [5, 8]
+    before = episodes.state(1)
+    del before["raised"]
+    episodes.restore(before)
+    assert not episodes.step(ROW, np.array([0.0])).ends[0]
 
 
 def test_the_rest_is_a_share_of_the_samples_so_far():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from agents.events import Batch, RecordRef
 from agents.identity import alert_id
-from agents.series import SampleRefs, SeriesAgent, build_series_agent
+from agents.samples import SampleRefs
+from agents.series import SeriesAgent, build_series_agent
 from agents.spec import DetectorSpec
 from detectors import SERIES
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.series import SampleRefs, build_series_agent
+from agents.samples import SampleRefs
+from agents.series import build_series_agent
 from agents.spec import DetectorSpec
 
 SPEC = DetectorSpec(

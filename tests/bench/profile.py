@@ -34,7 +34,7 @@ STAGES = {
     "evidence": ["agents.history:History.add", "agents.history:History.contributors"],
     "closed windows": ["pipeline.shard:closed_windows", "tables.table:WindowTable.close"],
     "commit": [
-        "pipeline.worker.units:Unit._take",
+        "pipeline.worker.units.unit:Unit._take",
         "pipeline.kafka.sending:Sending._fill",
         "pipeline.kafka.sending:partition_column",
     ],

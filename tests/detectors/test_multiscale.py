@@ -55,7 +55,7 @@ def fired():
         rows = np.arange(len(CASES))
         rows = rows[rows != gap] if AT <= i < AT + 144 else rows
         now, time = values[i, rows], np.full(len(rows), 1_600_000_000_000 + STEP_MS * i)
-        fires, _ = episodes.step(rows, detector.score(rows, now, time), np.full(len(rows), 600))
+        fires, _, _ = episodes.step(rows, detector.score(rows, now, time), np.full(len(rows), 600))
         detector.learn(rows, now, time)
         for row in rows[fires]:
             found[list(CASES)[row]].append(i)

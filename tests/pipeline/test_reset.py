@@ -15,7 +15,7 @@ from pipeline.plan import state_topic, topic_specs
 from pipeline.reset import END, START, plan_reset, reset
 from pipeline.shard_state import read_meta, slabs_at
 from pipeline.views import TableReader
-from pipeline.worker.restore import read_slabs
+from pipeline.worker.units.restore import read_slabs
 
 CONFIG = """
 [app]

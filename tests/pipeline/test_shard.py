@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import TopicPartition
+from agents.spec import DetectorSpec
+from pipeline.incidents import IncidentSettings
+from pipeline.incidents.events import decode_event
 from pipeline.plan import plans, source_topics, topic_specs
 from pipeline.reset import own_topics
 from tests.pipeline.shards import app, build_shard, chunk_of, feed, fresh, payload, records_of
@@ -213,3 +216,23 @@ def test_a_table_without_rows_of_closed_windows_sends_none():
     ]
     assert "app-windows" not in {spec.name for spec in topic_specs(app(tables=tables))}
     assert "app-windows" not in own_topics(app(tables=tables))
+
+
+@given(steps=st.lists(record, min_size=1, max_size=60), sizes=sizes)
+def test_ends_of_episodes_are_told_whatever_the_cut(steps, sizes):
+    """Each once and after its beginning, in an order that follows from the stream; without incidents to nobody."""
+    series = DetectorSpec(
+        name="low", kind="threshold", stream="payments", by="account", value="cents", threshold=1.0, severity="low",
+        params={"above": 40.0},
+    )  # fmt: skip
+    config = app(detectors={**app().detectors, "low": series}, incidents=IncidentSettings())
+    values = stream(steps)
+    build = lambda: build_shard(config, TopicPartition("payments", 0))  # noqa: E731
+    whole, pieces = feed(build(), values, []), feed(build(), values, sizes)
+    told = [decode_event(value) for value in records_of(whole, "app-alert-commands")]
+    assert told == [decode_event(value) for value in records_of(pieces, "app-alert-commands")]
+    for rule, key in {(each.rule, each.key) for each in told}:
+        begun = [alert.event_time_ms for alert in alerts_of(whole) if (alert.rule, alert.key) == (rule, key)]
+        over = [each.time_ms for each in told if (each.rule, each.key) == (rule, key)]
+        assert 0 <= len(begun) - len(over) <= 1
+    assert "app-alert-commands" not in topics_of(feed(fresh(), values, sizes))

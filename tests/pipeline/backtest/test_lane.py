@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.backtest.lane import Lane
 from pipeline.plan import plans
-from pipeline.worker import chunks
+from pipeline.worker.units import chunks
 from tests.pipeline.shards import app, chunk_of, payload
 
 

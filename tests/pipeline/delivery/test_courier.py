@@ -58,6 +58,15 @@ def test_attempts_wait_twice_as_long_each_time_with_a_random_part():
     assert len(set(clock.slept[:3])) == 3
 
 
+def test_who_asks_to_be_left_alone_is():
+    """The longer of both waits counts, an hour at most."""
+    told = Told(DeliveryError("busy", wait_s=90), DeliveryError("busy", wait_s=1e9), DeliveryError("busy", wait_s=0.1))
+    outcomes, clock = deliver(told, wait_ms=1_000, longest_wait_ms=8_000, failures=100)
+    assert outcomes == [None]
+    assert clock.slept[:2] == [90, 3_600]
+    assert 4 <= clock.slept[2] <= 5
+
+
 def test_after_its_attempts_a_message_is_given_up_with_the_reason():
     """The last error is the reason; the next message has its own attempts."""
     told = Told(*(DeliveryError(f"no {n}") for n in range(3)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,7 +16,8 @@ from pipeline.delivery.files import FileSender
 from pipeline.delivery.http import SlackSender, WebhookSender
 from pipeline.delivery.mail import EmailSender
 from pipeline.delivery.templates import CHAT, SUBJECT, TEXT
-from pipeline.errors import DeliveryError, RefusedError
+from pipeline.errors import DeliveryError, RefusedError, UsageError
+from tests.broker.certificates import Certificates
 from tests.pipeline.delivery.given import Endpoint, message
 
 NEW, OLD, OTHER = ("whsec_" + letter * 32 for letter in "ABC")
@@ -137,10 +139,12 @@ class Mailbox:
         return self.answer
 
 
-def mailed(box, given, options=None, **changes):
+def mailed(box, given, options=None, tls=None, **changes):
     async def work():
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(box, loop=loop, hostname="mx", **options or {}), "127.0.0.1", 0)
+        server = await loop.create_server(
+            lambda: SMTP(box, loop=loop, hostname="mx", **options or {}), "127.0.0.1", 0, ssl=tls
+        )
         settings = {
             "host": "127.0.0.1",
             "port": server.sockets[0].getsockname()[1],
@@ -186,6 +190,31 @@ def test_a_server_that_does_not_encrypt_gets_nothing_if_it_should():
     with pytest.raises(DeliveryError, match="STARTTLS"):
         mailed(box, message(), security="starttls", username="shop", password="secret")
     assert box.mails == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_mail_is_encrypted_for_a_server_that_is_who_it_says(tmp_path, security, trusted):
+    """Both ways of TLS; a server whose authority nobody trusts gets nothing, and another attempt may help."""
+    made = Certificates.make(tmp_path)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(made.server)
+    options = {"tls_context": theirs, "require_starttls": True} if security == "starttls" else {}
+    box, ca = Mailbox(), str(made.ca if trusted else made.strange_ca)
+    given = {"options": options, "tls": theirs if security == "tls" else None, "security": security, "ca": ca}
+    if trusted:
+        mailed(box, message(), **given)
+        assert len(box.mails) == 1
+    else:
+        with pytest.raises(DeliveryError, match="CERTIFICATE_VERIFY_FAILED"):
+            mailed(box, message(), **given)
+        assert box.mails == []
+
+
+def test_an_authority_that_is_no_file_is_a_mistake():
+    """It is said before any mail is sent."""
+    with pytest.raises(UsageError, match=r"/none.pem.*PEM"):
+        mailed(Mailbox(), message(), security="tls", ca="/none.pem")
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the server is of this process

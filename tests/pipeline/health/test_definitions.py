@@ -19,7 +19,7 @@ from pipeline.health.look import Look
 from pipeline.health.sampler import LagSampler
 from pipeline.health.stuck import Cause
 from pipeline.log.api import Committed
-from pipeline.worker.progress import Report, restore_events
+from pipeline.worker.units.progress import Report, restore_events
 from pipeline.worker.watchdog import Stuck, stuck_events
 from tables.histogram import WIDTH
 from tables.spec import Measure, TableSpec, Window

@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.incidents import IncidentSettings, Raised, State, Tick, step
+from msgspec.structs import replace
+
+from pipeline.incidents import Ended, IncidentSettings, Raised, State, Tick, step
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 START = 1_700_000_000_000
 SETTINGS = IncidentSettings(
     hold_ms=10 * MINUTE, reopen_ms=5 * MINUTE, cooldown_ms=30 * MINUTE, keep_ms=HOUR, storm_limit=5
 )
+
+
+def ended(*, rule="r", key="k", time=START):
+    return Ended(rule=rule, key=key, time_ms=time)
+
+
+def lasting(name, *, time=START, **given):
+    return replace(alert(name, **given), lasting=True, event_ms=time)
 
 
 def alert(name, *, rule="r", key="k", severity="low", detected=None, partition=0, **values):

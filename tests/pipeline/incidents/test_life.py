@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.incidents import Acknowledge, Resolve
-from tests.pipeline.incidents.lives import DAY, HOUR, MINUTE, SETTINGS, START, Life, alert
+from tests.pipeline.incidents.lives import DAY, HOUR, MINUTE, SETTINGS, START, Life, alert, ended, lasting
 
 
 def test_the_first_alert_opens_and_the_next_ones_are_not_told():
@@ -48,6 +48,48 @@ def test_it_resolves_itself_at_the_hold_time_after_its_last_alert():
     life.at(40 * MINUTE)
     assert life.told == [("opened", 0, "low"), ("resolved", 11 * MINUTE, "low")]
     assert (life.incident.state, life.incident.resolved_by) == ("resolved", "")
+
+
+def test_while_a_condition_holds_it_goes_on_and_ends_the_hold_time_after_its_end():
+    """The end of an episode is told; from then on quiet counts."""
+    life = Life()
+    life.at(0, lasting("a", time=START))
+    assert life.at(3 * HOUR) == []
+    life.at(4 * HOUR, ended(time=START + 1))
+    assert life.incident.lasting == {}
+    assert life.at(4 * HOUR + 10 * MINUTE - 1) == []
+    assert life.at(4 * HOUR + 10 * MINUTE) == ["resolved"]
+
+
+def test_an_end_may_come_before_its_alert_and_says_nothing_of_a_later_one():
+    """They take different ways; event times tell which belongs to which."""
+    life = Life()
+    life.at(0, ended(time=START + 5))
+    life.at(1, lasting("a", time=START))
+    assert life.incident.lasting == {}
+    life.at(2, lasting("b", time=START + 9))
+    life.at(3, ended(time=START + 5))
+    assert life.incident.lasting == {"r at k": START + 9}
+
+
+def test_a_condition_whose_end_is_never_told_does_not_hold_for_ever():
+    """A series that fell silent ends nothing."""
+    life = Life()
+    life.at(0, lasting("a"))
+    assert life.at(DAY - 1) == []
+    assert life.at(DAY) == ["resolved"]
+
+
+def test_of_several_conditions_the_last_one_counts():
+    """An incident by key goes on while any of them holds; a person can end it all the same."""
+    life = Life(replace(SETTINGS, group_by=("key",)))
+    life.at(0, lasting("a", rule="r1"))
+    life.at(1, lasting("b", rule="r2"))
+    life.at(2, ended(rule="r1", time=START + 1))
+    assert life.at(HOUR) == []
+    life.at(HOUR, Resolve(id="c", incident=life.incident.id, by="ann"))
+    assert life.incident.state == "resolved"
+    assert life.incident.lasting == {}
 
 
 def test_an_alert_soon_after_the_end_continues_the_incident_which_then_needs_more_quiet():

@@ -9,11 +9,12 @@ from agents.spec import SEVERITIES
 from pipeline.incidents import Acknowledge, Maintenance, Resolve, Snooze, State, Tick, Unsnooze, restore, step
 from pipeline.incidents.draft import Draft
 from pipeline.incidents.records import decode_record, encode_record
-from tests.pipeline.incidents.lives import MINUTE, SECOND, SETTINGS, START, alert
+from tests.pipeline.incidents.lives import MINUTE, SECOND, SETTINGS, START, alert, ended, lasting
 
 TESTED = replace(
     SETTINGS,
     hold_ms=2 * MINUTE,
+    longest_ms=6 * MINUTE,
     reopen_ms=MINUTE,
     cooldown_ms=3 * MINUTE,
     keep_ms=4 * MINUTE,
@@ -43,7 +44,18 @@ snoozes = st.builds(
 ends = st.builds(lambda name, of: Unsnooze(id=f"u{name}", snooze=f"z{of}"), few, few)
 # Commands name an incident by its place in the state, since ids are known only once it is there.
 touches = st.tuples(st.sampled_from([Acknowledge, Resolve]), st.integers(0, 30), st.integers(0, 5))
-inputs = st.lists(st.tuples(gaps, st.one_of(alerts, alerts, alerts, snoozes, ends, touches)), max_size=60)
+event_times = st.integers(START, START + 20)
+episodes = st.builds(
+    lambda name, rule, key, time: lasting(f"e{name}", rule=f"r{rule}", key=f"k{key}", time=time),
+    st.integers(0, 40),
+    few,
+    few,
+    event_times,
+)
+overs = st.builds(lambda rule, key, time: ended(rule=f"r{rule}", key=f"k{key}", time=time), few, few, event_times)
+inputs = st.lists(
+    st.tuples(gaps, st.one_of(alerts, alerts, episodes, episodes, overs, snoozes, ends, touches)), max_size=60
+)
 
 
 def resolved_inputs(drawn):

@@ -19,8 +19,10 @@ MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
 
 
 def example(url):
-    """The payments example on another log."""
-    return replace(load_config(EXAMPLE), log=url)
+    """The payments example on another log, with its users and audit log beside it."""
+    config = load_config(EXAMPLE)
+    users = config.web.users or f"{url.removeprefix('local://')}-access.db"
+    return replace(config, log=url, web=replace(config.web, users=users))
 
 
 def now_ms():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import Chunk, Outgoing, Records
-from pipeline.worker import chunks
+from pipeline.worker.units import chunks
 
 
 def chunk(offsets, next_offset):

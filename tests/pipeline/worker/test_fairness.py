@@ -2,8 +2,8 @@
 
 from agents.events import TopicPartition
 from pipeline.log.api import Fence
-from pipeline.worker.fairness import even
-from pipeline.worker.units import Unit
+from pipeline.worker.frame.fairness import even
+from pipeline.worker.units.unit import Unit
 from tests.pipeline.worker.tally import TallyShard
 
 

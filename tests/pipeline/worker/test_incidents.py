@@ -18,7 +18,7 @@ from pipeline.plan import commands_topic, incidents_topic, notices_topic
 from pipeline.worker import build_app, serve
 from pipeline.worker.desk import Desk
 from pipeline.worker.incidents import Forwarding
-from pipeline.worker.restore import read_slabs
+from pipeline.worker.units.restore import read_slabs
 from tests.pipeline.worker.tally import APP, TallyShard, append, config, eventually, read, run_until_idle, running
 
 SETTINGS = IncidentSettings(storm_limit=1_000)

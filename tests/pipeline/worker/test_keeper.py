@@ -7,8 +7,8 @@ import pytest
 from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log import Fence
-from pipeline.worker.keeper import Keeper
-from pipeline.worker.units import Sinks
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.unit import Sinks
 
 FENCES = [Fence("app", TopicPartition("payments", number), "w", 1) for number in range(3)]
 

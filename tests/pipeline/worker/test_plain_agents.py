@@ -8,7 +8,7 @@ import pytest
 from agents.events import TopicPartition
 from pipeline.errors import UsageError
 from pipeline.worker import build_app, load_modules, serve
-from pipeline.worker.plain import WINDOW
+from pipeline.worker.frame.plain import WINDOW
 from tests.pipeline.worker.tally import (
     APP,
     EVENTS,

@@ -5,7 +5,7 @@ import pytest
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
 from pipeline.log import TopicSpec
-from pipeline.worker.restore import read_slabs, restore
+from pipeline.worker.units.restore import read_slabs, restore
 from tests.pipeline.worker.tally import TallyShard
 
 SOURCE, STATE = TopicPartition("source", 0), "state"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import TopicPartition
-from pipeline.worker.suspects import Suspects
+from pipeline.worker.units.suspects import Suspects
 
 SOURCE = TopicPartition("t", 0)
 ERROR = ValueError("no")

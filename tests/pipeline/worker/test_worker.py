@@ -12,7 +12,7 @@ from pipeline.local.log import LocalLog
 from pipeline.local.writers import WriterQueue
 from pipeline.log import TopicSpec
 from pipeline.worker.run import STOPPED
-from pipeline.worker.units import MANY_RECORDS
+from pipeline.worker.units.unit import MANY_RECORDS
 from tests.pipeline.worker.tally import (
     APP,
     EVENTS,

@@ -15,8 +15,8 @@ from pipeline.deadletter import dead_letter_topic, dead_letters
 from pipeline.health.events import UnitMeter
 from pipeline.health.events import outgoing as health_outgoing
 from pipeline.log.api import Fence, Log, TopicSpec
-from pipeline.worker import chunks
-from pipeline.worker.contract import Shard
+from pipeline.worker.units import chunks
+from pipeline.worker.units.contract import Shard
 
 _logger = logging.getLogger(__name__)
 MANY_RECORDS = 32_768

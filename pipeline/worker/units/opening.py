@@ -9,11 +9,11 @@ from typing import Final
 from agents.events import TopicPartition
 from pipeline.errors import OffsetOutOfRangeError, StateError
 from pipeline.log.api import Log
-from pipeline.worker.contract import BuildShard
-from pipeline.worker.notices import listed, report
-from pipeline.worker.progress import RestoreProgress
-from pipeline.worker.restore import Restored, restore
-from pipeline.worker.units import Unit
+from pipeline.worker.units.contract import BuildShard
+from pipeline.worker.units.notices import listed, report
+from pipeline.worker.units.progress import RestoreProgress
+from pipeline.worker.units.restore import Restored, restore
+from pipeline.worker.units.unit import Unit
 
 _logger = logging.getLogger(__name__)
 _AT_ONCE: Final = 2

@@ -6,9 +6,9 @@ import time
 
 from agents.events import Chunk
 from pipeline.errors import StreamgaugeError
-from pipeline.worker import chunks
-from pipeline.worker.keeper import Keeper
-from pipeline.worker.units import Unit
+from pipeline.worker.units import chunks
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.unit import Unit
 
 _logger = logging.getLogger(__name__)
 MOST_RECORDS = 16_384

@@ -11,11 +11,11 @@ from agents.events import Chunk, Int64, TopicPartition
 from pipeline.errors import FencedError, LogUnavailableError
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
-from pipeline.worker.contract import BuildShard
-from pipeline.worker.notices import listed
-from pipeline.worker.opening import Opening
-from pipeline.worker.suspects import Suspects
-from pipeline.worker.units import Sinks, Unit
+from pipeline.worker.units.contract import BuildShard
+from pipeline.worker.units.notices import listed
+from pipeline.worker.units.opening import Opening
+from pipeline.worker.units.suspects import Suspects
+from pipeline.worker.units.unit import Sinks, Unit
 
 _logger = logging.getLogger(__name__)
 MANY_AT_ONCE = 2_000

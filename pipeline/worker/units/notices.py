@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from agents.events import TopicPartition
-from pipeline.worker.restore import Restored
+from pipeline.worker.units.restore import Restored
 
 _logger = logging.getLogger(__name__)
 

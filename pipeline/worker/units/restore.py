@@ -10,8 +10,8 @@ import numpy as np
 from agents.events import TopicPartition
 from pipeline.errors import OffsetOutOfRangeError, StreamgaugeError
 from pipeline.log.api import Log, PartitionInfo
-from pipeline.worker import chunks
-from pipeline.worker.contract import BuildShard, Shard
+from pipeline.worker.units import chunks
+from pipeline.worker.units.contract import BuildShard, Shard
 
 _READ_BYTES = 8 << 20
 

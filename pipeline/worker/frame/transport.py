@@ -1,28 +1,95 @@
-"""The consumer that Faust sees: fetches for units and plain partitions, and takes Faust through rebalances.
+"""Faust on the event log: every override of Faust is in this file, each with its reason.
 
-Overrides of Faust are in this file and in ``transport``, each with its reason.
+Faust keeps what it is good at: app, topics, agents, timers, life cycle, and the callbacks of a rebalance. Its tables,
+commits and assignor are not used. Topics of streams reach their agent a chunk at a time (``delivery``), all other
+topics record by record (``plain``).
+
+::
+
+    Log.fetch ─▶ LogConsumer.getmany ─▶ Faust's conductor ─▶ agent ─▶ ChunkEvent.apply ─▶ Unit ─▶ Log.commit
+                        ▲                                                                │
+                        └──────────── only units without a chunk under way ◀─────────────┘
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from faust.assignor.client_assignment import ClientAssignment
+import faust
+from faust.tables.manager import TableManager
+from faust.transport import base
 from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.producer import Producer as FaustProducer
 from faust.types import TP
-from faust.types.tuples import ConsumerMessage
+from faust.types.tuples import ConsumerMessage, RecordMetadata
 
-from agents.events import TopicPartition
-from pipeline.log.api import Fence, Log, Membership
+from agents.events import Headers, Outgoing, Records, TopicPartition
+from pipeline.errors import LogUnavailableError
+from pipeline.log.api import Fence, Log, Membership, TopicSpec
 from pipeline.log.partitioner import murmur2
-from pipeline.worker.fetching import Fetching
-from pipeline.worker.keeper import Keeper
-from pipeline.worker.plain import PlainFeed
+from pipeline.worker.frame.fetching import Fetching
+from pipeline.worker.frame.plain import PlainFeed
+from pipeline.worker.frame.rebalancing import Rebalancing
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.watchdog import Watchdog
+
+_AWAY_S = 0.5  # between two tries while the log does not answer
 
 frame_logger = logging.getLogger("faust.streamgauge")
 """Where Faust tells of starting and stopping; else it would be the logger of the module, among our messages."""
+
+
+class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
+    """A Faust app that lives on an event log."""
+
+    logger = frame_logger
+    log_: Log
+    keeper: Keeper
+    watchdog: Watchdog
+    membership: Membership
+    specs: Sequence[TopicSpec]
+    fences: Mapping[TopicPartition, Fence]
+    failure: "asyncio.Future[Exception]"
+
+    def _create_directories(self) -> None:
+        """No directories: Faust makes them for RocksDB tables, which are not used."""
+
+    async def on_start(self) -> None:
+        """Create the app's topics before anything subscribes; Faust would declare each by its first user."""
+        while True:
+            try:
+                for spec in self.specs:
+                    await self.log_.create_topic(spec)
+            except LogUnavailableError:  # the log has said so itself
+                await asyncio.sleep(_AWAY_S)
+            else:
+                break
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Commit while agents still run. Once cancelled, an agent acknowledges the record that it was busy with."""
+        if self._consumer is not None:
+            await self._consumer.commit()
+            self._consumer.is_draining = True
+        await super().on_stop()
+
+    def fail(self, error: Exception) -> None:
+        """End the worker because of ``error``; Faust's own way prints a traceback for each service it crashes."""
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+
+class NoTables(TableManager):  # type: ignore[misc]  # Faust is untyped
+    """Faust's table manager with nothing to manage; it still drives the start and each rebalance."""
+
+    logger = frame_logger
+
+    async def on_start(self) -> None:
+        """Start without the second that Faust sleeps here, in case that tables get registered."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
@@ -37,59 +104,21 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._membership: Membership = self.app.membership
         self.feed = PlainFeed(lambda tp: self._acked_index[tp])
         self._fetching = Fetching(self._log, self._keeper, self.feed)
-        self._owned: set[TP] | None = None
+        self._rebalancing = Rebalancing(self, self._membership, self._keeper)
         self._partitions: dict[str, int] = {}
-        self._staying: asyncio.Future[None] | None = None
-        self._patience_s = self._membership.ttl_ms / 3000  # for commits that a rebalance waits for
         self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``
 
-    # ---- membership, which Faust leaves to aiokafka's coordinator
+    # ---- membership, which Faust leaves to aiokafka's coordinator: see ``rebalancing``
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Note the topics. Joining happens in a task: the callbacks of a rebalance wait for this call to end."""
+        """Note the topics, and join."""
         for topic in self.app.topics:  # Faust declares internal ones only and lets the broker make the rest
             await topic.maybe_declare()
         self._partitions = {name: spec.partitions for name, spec in (await self._log.topics()).items()}
         for name in topics:  # not all are listed at once by a broker that has just been started
             if name not in self._partitions:
                 self._partitions[name] = len(await self._log.partitions(name))
-        self._membership.subscribe({name: self._partitions[name] for name in topics})
-        if self._staying is None:
-            self._staying = self.add_future(self._stay())
-
-    async def _stay(self) -> None:
-        try:
-            await self._membership.stay(self._own, self._before_rebalance)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a worker that is no member must end
-            self.app.fail(error)
-
-    async def _before_rebalance(self) -> None:
-        """Commit what waits, so that whoever gets a partition next has little to do again. Units go on meanwhile."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.commit(), self._patience_s)
-
-    async def _own(self, fences: list[Fence]) -> None:
-        owned = {TP(*fence.source) for fence in fences}
-        if self.should_stop:
-            return
-        if owned != self._owned:
-            await self._rebalance(owned)
-        self.app.fences = {fence.source: fence for fence in fences}
-        self._keeper.assign(fences)
-
-    async def _rebalance(self, owned: set[TP]) -> None:
-        """Take Faust through a rebalance in the order in which aiokafka would."""
-        app, before = self.app, self._owned or set()
-        await self._keeper.release({TopicPartition(*tp) for tp in before - owned}, timeout_s=self._patience_s)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(super().commit(), self._patience_s)
-        app.on_rebalance_start()
-        await self.on_partitions_revoked(before)
-        self._owned = owned
-        app.assignor._assignment = _assignment(owned)  # noqa: SLF001 - Faust's recovery reads it
-        app.consumer_generation_id += 1
-        await self.on_partitions_assigned(set(owned), app.consumer_generation_id)
-        self._keeper.renew_tokens()  # Faust has emptied its queues, so what was under way is gone
+        self._rebalancing.begin({name: self._partitions[name] for name in topics})
 
     # ---- fetching
 
@@ -124,6 +153,10 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._membership.note(self._keeper.positions)
         return bool(await super().commit(topics))
 
+    async def commit_plain(self) -> None:
+        """Commit plain partitions alone."""
+        await super().commit()
+
     def _new_offset(self, tp: TP) -> int | None:
         """Up to where a plain partition is done. Faust's own is off by one at gaps and forgets order at a rebalance."""
         self._acked[tp].clear()
@@ -140,10 +173,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         await self._keeper.release(list(self._keeper.units), timeout_s=self._membership.ttl_ms / 1000)
         self._membership.note(self._keeper.positions)
         await self._keeper.close()
-        if self._staying is not None:  # a sign of life after leaving would be a return
-            self._staying.cancel()
-            await asyncio.wait([self._staying])
-        await self._membership.leave()
+        await self._rebalancing.end()
 
     # ---- positions
 
@@ -174,7 +204,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
 
     def assignment(self) -> set[TP]:
         """What is owned now."""
-        return set(self._owned or ())
+        return self._rebalancing.owned
 
     def highwater(self, tp: TP) -> int:  # noqa: ARG002 - Faust's signature
         """Faust's monitor asks for it at each record; nobody reads it, so it is not worth a look at the log."""
@@ -214,8 +244,55 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         await self.app.producer.create_topic(topic, partitions, replication, **options)
 
 
-def _assignment(owned: set[TP]) -> ClientAssignment:
-    actives: dict[str, list[int]] = {}
-    for tp in owned:
-        actives.setdefault(tp.topic, []).append(tp.partition)
-    return ClientAssignment(actives=actives, standbys={})
+class LogProducer(FaustProducer):  # type: ignore[misc]  # Faust is untyped
+    """``topic.send()`` of user agents: appended at once, outside any unit's commit."""
+
+    logger = frame_logger
+
+    async def send(  # noqa: PLR0913 - Faust's signature
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        timestamp: float | None,
+        headers: Any,
+        *,
+        transactional_id: str | None = None,  # noqa: ARG002 - Faust's signature
+    ) -> Awaitable[RecordMetadata]:
+        """Append a record; the log doesn't tell its offset, so that is -1."""
+        pairs: Headers = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        stamps = None if timestamp is None else [int(timestamp * 1000)]
+        records = Records(values=[value], keys=[key], timestamps_ms=stamps, headers=[pairs] if pairs else None)
+        await self.app.log_.append([Outgoing(topic, partition, records)])
+        sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        where = partition if partition is not None else -1
+        sent.set_result(RecordMetadata(topic, where, TP(topic, where), -1, timestamp, 0))
+        return sent
+
+    async def send_and_wait(self, *args: Any, **kwargs: Any) -> RecordMetadata:
+        """Append a record."""
+        return await (await self.send(*args, **kwargs))
+
+    async def flush(self) -> None:
+        """Wait for what ``send_soon`` put aside."""
+        await self.buffer.flush()
+
+    async def create_topic(self, topic: str, partitions: int, replication: int, **options: Any) -> None:  # noqa: ARG002
+        """Create a user's topic; one that exists keeps its settings, which the app's own plan has chosen."""
+        if topic not in await self.app.log_.topics():
+            spec = TopicSpec(name=topic, partitions=partitions or 1)
+            await self.app.log_.create_topic(replace(spec, cleanup="compact") if options.get("compacting") else spec)
+
+    def supports_headers(self) -> bool:
+        """They are supported."""
+        return True
+
+
+class LogTransport(base.Transport):  # type: ignore[misc]  # Faust is untyped
+    """Ties the two to the app; the log itself comes with the app."""
+
+    Consumer = LogConsumer
+    Producer = LogProducer
+    default_port = 0
+    driver_version = "streamgauge"

@@ -11,10 +11,10 @@ from faust.types.tuples import ConsumerMessage
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import LogBusyError, LogUnavailableError, OffsetOutOfRangeError
 from pipeline.log.api import Log
-from pipeline.worker.delivery import ChunkEvent
-from pipeline.worker.fairness import even
-from pipeline.worker.keeper import MANY_AT_ONCE, Keeper
-from pipeline.worker.plain import PlainFeed
+from pipeline.worker.frame.delivery import ChunkEvent
+from pipeline.worker.frame.fairness import even
+from pipeline.worker.frame.plain import PlainFeed
+from pipeline.worker.units.keeper import MANY_AT_ONCE, Keeper
 
 _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 2 << 20

@@ -14,7 +14,7 @@ Evenly drained partitions keep joins across them (repartitioned streams) from se
 from collections.abc import Iterable, Mapping
 
 from agents.events import TopicPartition
-from pipeline.worker.units import Unit
+from pipeline.worker.units.unit import Unit
 
 MOST_AHEAD_MS = 10_000
 
