@@ -52,6 +52,8 @@ def fill(database, layout, rows):
         }
         with database.write() as writer:
             writer.insert(layout.rows, columns)
+            told = {"tab": layout.number, "part": 0, "block": start // _BATCH, "held": len(at), "digest": 0}
+            writer.insert("blocks", {name: [value] for name, value in told.items()})
     return time.perf_counter() - began
 
 
@@ -145,6 +147,7 @@ def main():
             prepare_rows(database, found)
             with database.write() as writer:
                 writer.run(f"DELETE FROM {found[TABLE].rows}")
+                writer.run("DELETE FROM blocks")
             took_s = fill(database, found[TABLE], rows)
             print(f"{rows:,} rows, written in {took_s:.1f} s, load {os.getloadavg()[0]:.1f}: median and worst ms")
             ask(database, found[TABLE], rows, options.runs)

@@ -25,10 +25,10 @@ def find_rows(database: Database, layout: Layout, asked: TableQuery) -> Page:
         raise UsageError(f"offset must not be negative, got {asked.offset}")
     chosen = _chosen(layout, asked)
     where = chosen.where()
-    total = int(database.read(f"SELECT count(*) FROM {layout.rows}")[0][0])  # noqa: S608 - names of ours, as below
+    total = int(database.read("SELECT coalesce(sum(held), 0) FROM blocks WHERE tab = $1", [layout.number])[0][0])
     if where:
         found = database.read(_filtered(layout, asked, where), chosen.values)
-        count = f"SELECT count(*) FROM {layout.rows} {where}"  # noqa: S608
+        count = f"SELECT count(*) FROM {layout.rows} {where}"  # noqa: S608 - names of ours, as below
         matching = int(found[0][0] if found else database.read(count, chosen.values)[0][0])
     else:
         found = database.read(_everything(layout, asked)) if asked.offset < total else []
