@@ -1,6 +1,7 @@
 """The newest records of a partition, so that an alert can name those that contributed to it."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +41,7 @@ class _Block:
         if loops is not None:
             rows = np.empty(most, np.int64)
             count = loops.newest_rows(*columns, *wanted, part.start, part.stop, rows)
-            return [int(row) for row in rows[:count]]
+            return rows[:count].tolist() if count else []
         key_hash, start_ms, end_ms, grace_ms, position = wanted
         same = np.flatnonzero(self.hashes[part] == key_hash) + part.start  # few: the rest is asked of them alone
         _, time_ms, own_ms, positions = (column[same] for column in columns)
@@ -128,16 +129,25 @@ class History:
             part = slice(max(0, stop - rows), stop)
             rows -= stop
             newest = block.newest(wanted, part, CAP - len(found))
-            found.extend(self.ref(block.batch, record) for record in newest)
+            if newest:
+                found += self._refs(block.batch, newest)
             if rows <= 0 or len(found) == CAP:
                 break
         return found[::-1]
 
     def ref(self, batch: Batch, at: int) -> RecordRef:
         """Where the record at ``at`` of ``batch`` stands."""
+        return self._refs(batch, [at])[0]
+
+    def _refs(self, batch: Batch, rows: Sequence[int]) -> list[RecordRef]:
         ids = batch.columns[self._id_field] if self._id_field else None
-        own_id = str(ids[at]) if ids is not None else None
-        return RecordRef(batch.topic, int(batch.partition[at]), int(batch.offsets[at]), own_id)
+        topic, partition, offset = batch.topic, batch.partition.item, batch.offsets.item
+        return [
+            RecordRef(
+                topic, partition(at), offset(at), None if ids is None else str(ids[at])
+            )  # one by one: few at most
+            for at in rows
+        ]
 
 
 def _kept(column: Column) -> Column:

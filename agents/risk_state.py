@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.boosting import ObliviousTrees
 from detectors.examples import BLOCK
 from detectors.online import OnlineTrees
+from detectors.trees import ObliviousTrees
 from tables.slab import Slab
 
 _COUNTERS = "counters"

@@ -10,6 +10,8 @@ from agents.risk import Reason, RiskAgent, RiskBatch
 from agents.risk_spec import TYPE_FIELD, RiskSpec
 from agents.samples import SampleRefs
 from agents.spec import Severity
+from tables.lookup import SharedTexts
+from tables.slices import Column, Texts
 from tables.text import hash_text, hash_texts
 
 Float = NDArray[np.float64]
@@ -29,7 +31,7 @@ class Scorer:
         id_field: Field with the id of payments, by which labels name them.
         hashes: Shared with others that read the same batches.
 
-    Cost: about 1 us a record besides the agent's; 30 us an alert.
+    Cost: about 1 us a record besides the agent's, 0.2 us where texts stand in bytes; 30 us an alert.
     """
 
     def __init__(self, spec: RiskSpec, *, id_field: str, hashes: ColumnHashes) -> None:
@@ -38,6 +40,8 @@ class Scorer:
         self._id_field = id_field
         self._hashes = hashes
         self._label = hash_text(spec.labels.type)
+        self._version = spec.version
+        self._texts = {name: SharedTexts() for name in spec.keys}
         self._longest_ms = max(size_ms for _, size_ms in spec.windows)
 
     def process(self, batch: Batch, head_ms: Int64) -> tuple[Float, list[tuple[int, Alert]]]:
@@ -71,12 +75,12 @@ class Scorer:
         keys: dict[str, Names] = {}
         complete = np.isfinite(amount)
         for name in spec.keys:
-            keys[name] = np.fromiter(columns[name], np.object_, len(batch))
+            keys[name] = self._texts[name].column(columns[name])  # type: ignore[arg-type]  # it is text
             complete &= keys[name] != ""
         rows = np.flatnonzero(np.where(is_label, ~np.isnan(fraud), complete))
         value = np.rint(np.where(complete, amount, 0.0)[rows] / spec.unit).astype(np.int64)
         return rows, RiskBatch(
-            code=hash_texts(columns[self._id_field])[rows],  # type: ignore[arg-type]  # it is text
+            code=_hashes(columns[self._id_field])[rows],
             time_ms=batch.time_ms[rows],
             head_ms=head_ms[rows],
             is_label=is_label[rows],
@@ -97,9 +101,9 @@ class Scorer:
         limit = spec.block if action == "block" else spec.review
         key, time_ms, source = str(values[spec.keys[0]]), int(batch.time_ms[row]), refs.source(row)
         return Alert(
-            id=alert_id(spec.name, spec.version, key, source),
+            id=alert_id(spec.name, self._version, key, source),
             rule=spec.name,
-            version=spec.version,
+            version=self._version,
             severity=_SEVERITIES[action],
             stream=batch.stream,
             table=None,
@@ -115,3 +119,8 @@ class Scorer:
             records=(source,),
             trace=refs.trace(row),
         )
+
+
+def _hashes(ids: Column) -> Int64:
+    """Hashes of texts that hardly ever come twice, so that none is remembered."""
+    return ids.hashes if isinstance(ids, Texts) else hash_texts(ids)  # type: ignore[arg-type]  # they are texts

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.boosting import Boosting, ObliviousTrees, fit_trees
+from detectors.boosting import Boosting, fit_trees
 from detectors.examples import Examples
+from detectors.trees import ObliviousTrees
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -64,8 +65,8 @@ class OnlineTrees:
         n_features: Of an example.
         learning: What is kept and when fits are due.
 
-    Cost: about 5 ns a score and tree; a fit takes half a second for a full store, which with the defaults is
-        some 7 us a label. Memory: ``4 * n_features + 8`` bytes an example, ``frauds + genuine`` of them.
+    Cost: about 5 ns a score and tree; a fit takes a third of a second for a full store, which with the defaults is
+        some 4 us a label. Memory: ``4 * n_features + 8`` bytes an example, ``frauds + genuine`` of them.
     Reference: Dal Pozzolo et al. (2018), Credit card fraud detection (delayed labels, refitted ensembles); Vitter
         (1985), Random sampling with a reservoir (why a sample of the newest, not of all, is kept: fraud changes).
 

@@ -67,7 +67,7 @@ class Slices(Sequence[T], Generic[T]):
     def __getitem__(self, index: int | slice) -> T | Self:
         if isinstance(index, slice):
             return self.take(index)
-        return self._item(int(self.starts[index]), int(self.sizes[index]))
+        return self._item(self.starts.item(index), self.sizes.item(index))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -93,7 +93,11 @@ def payloads_of(values: Sequence[bytes | None]) -> Payloads:
     """Payloads, one after the other."""
     if isinstance(values, Payloads):
         return values
-    sizes = np.fromiter((-1 if value is None else len(value) for value in values), np.int64, len(values))
+    try:
+        sizes = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # None, see below
+        return Payloads(b"".join(values), np.cumsum(sizes) - sizes, sizes)  # type: ignore[arg-type]
+    except TypeError:  # some are None
+        sizes = np.fromiter((-1 if value is None else len(value) for value in values), np.int64, len(values))
     held = np.maximum(sizes, 0)
     return Payloads(b"".join(filter(None, values)), np.cumsum(held) - held, sizes)
 

@@ -6,6 +6,7 @@ window, from which trailing values come; entering a pane takes the leaving one o
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 
 from tables.keys import grown
 from tables.segments import Groups, running_extreme, running_sum, sums_by_group
+from tables.slices import optional
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+_NO_SUMS = np.empty(0, np.int64)
+_NO_VALUES = np.empty(0)
+
+compiled = optional(lambda: import_module("tables.cells.compiled"))
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,15 @@ class PaneSums:
         """Add ``values``; running totals at each record, each included, if asked for."""
         flat = self.panes.reshape(-1)
         target = self.total if self._sliding else flat
-        keys = at.groups.keys
+        loops, groups, keys = compiled(), at.groups, at.groups.keys
         running = None
+        if loops is not None:
+            given = np.ascontiguousarray(values)
+            found = np.empty_like(given) if trailing else _NO_SUMS
+            panes = flat if self._sliding else _NO_SUMS
+            placed = (panes, at.rows, at.capacity)
+            loops.add_sums(groups.order, groups.starts, groups.sizes, keys, given, target, found, *placed)
+            return found if trailing else None
         if trailing:
             running, sums = running_sum(at.groups, values, target[keys])
         else:
@@ -112,14 +125,21 @@ class PaneExtremes:
         self.panes = np.full((rows, capacity), np.nan)
         self.total = np.full(capacity if sliding else 0, np.nan)
         self._extreme = extreme
+        self._sign = 1.0 if extreme is np.fmax else -1.0
         self._sliding = sliding
 
     def update(self, at: Placement, values: Float64, *, trailing: bool) -> Float64 | None:
         """Take ``values`` in; running extremes at each record, each included, if asked for."""
         flat = self.panes.reshape(-1)
         target = self.total if self._sliding else flat
-        keys = at.groups.keys
+        loops, groups, keys = compiled(), at.groups, at.groups.keys
         running = None
+        if loops is not None:
+            given = np.ascontiguousarray(values)
+            found = np.empty_like(given) if trailing else _NO_VALUES
+            placed = (flat if self._sliding else _NO_VALUES, at.rows, at.capacity, self._sign)
+            loops.add_extremes(groups.order, groups.starts, groups.sizes, keys, given, target, found, *placed)
+            return found if trailing else None
         if trailing:
             running, last = running_extreme(at.groups, values, target[keys], self._extreme)
         else:

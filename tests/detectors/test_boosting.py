@@ -1,9 +1,27 @@
 """Boosted trees: what they learn, that they add up, and that nothing but the examples decides."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from detectors.boosting import Boosting, ObliviousTrees, fit_trees
+from detectors import boosting, trees
+from detectors.boosting import Boosting, fit_trees
+from detectors.trees import ObliviousTrees
+
+
+@pytest.fixture(autouse=True, scope="module", params=["compiled", "plain"])
+def loops(request):
+    """Every fact holds with numba and without."""
+    trees.compiled.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "compiled":
+            pytest.importorskip("numba")
+        else:
+            patch.setitem(sys.modules, "detectors.compiled", None)  # an import of it fails
+        assert (trees.compiled() is None) == (request.param == "plain")
+        yield
+    trees.compiled.cache_clear()
 
 
 def examples(n=4_000, seed=1):
@@ -51,6 +69,23 @@ def test_the_same_examples_give_the_same_model():
     first, second, other = (fit_trees(x, fraud, np.ones(len(x)), Boosting(), number=n) for n in (0, 0, 1))
     assert all(first.state()[name].tobytes() == column.tobytes() for name, column in second.state().items())
     assert first.margin(x).tobytes() != other.margin(x).tobytes()
+
+
+@pytest.mark.parametrize(
+    "how", [Boosting(trees=12), Boosting(trees=3, depth=8, sample=1.0), Boosting(trees=3, depth=1)]
+)
+def test_compiled_code_gives_the_same_bits(how, monkeypatch):
+    """Trees, margins and contributions are those of NumPy alone, bit for bit."""
+    x, fraud = examples()
+    weight = np.where(fraud, 1.0, 7.3)
+    model = fit_trees(x, fraud, weight, how)
+    for module in (boosting, trees):
+        monkeypatch.setattr(module, "compiled", lambda: None)
+    other = fit_trees(x, fraud, weight, how)
+    assert all(model.state()[name].tobytes() == column.tobytes() for name, column in other.state().items())
+    plain = other.margin(x), other.contributions(x)
+    monkeypatch.undo()
+    assert (other.margin(x).tobytes(), other.contributions(x).tobytes()) == tuple(each.tobytes() for each in plain)
 
 
 def test_records_do_not_influence_each_other():

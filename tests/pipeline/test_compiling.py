@@ -9,7 +9,16 @@ from pipeline.compiling import compile_ahead
 numba = pytest.importorskip("numba")
 
 
-@pytest.mark.parametrize("module", ["tables.compiled", "pipeline.codec.compiled", "pipeline.kafka.compiled"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "detectors.compiled",
+        "tables.compiled",
+        "tables.cells.compiled",
+        "pipeline.codec.compiled",
+        "pipeline.kafka.compiled",
+    ],
+)
 def test_every_loop_is_compiled_ahead(module):
     compile_ahead()
     loops = {

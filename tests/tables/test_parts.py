@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tables.cells import panes
 from tables.cells.hashmap import MISSING, CodeMap
 from tables.cells.measures import square_limb
+from tables.cells.panes import PaneExtremes, PaneSums, Placement
 from tables.clock import StreamClock
 from tables.segments import group_by, running_extreme, running_sum
 from tables.slab import Dirty, Slab, SlabError, decode_slab, encode_slab
@@ -68,6 +70,32 @@ def test_a_code_map_grows_past_its_first_size():
     held = CodeMap()
     held.insert(codes, np.arange(5_000))
     assert held.find(codes).tolist() == list(range(5_000))
+
+
+@given(
+    cells,
+    st.lists(st.integers(0, 2), min_size=50, max_size=50),
+    st.sampled_from([None, np.fmin, np.fmax]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_compiled_accumulators_hold_what_those_of_numpy_hold(records, rows, extreme, sliding, trailing):
+    """Panes, totals and running values, over two updates, over one pane or several."""
+    pytest.importorskip("numba")
+    keys, values = (np.array(column, np.int64) for column in zip(*records, strict=True))
+    row = np.array(rows[: len(keys)], np.int64)
+    given = values if extreme is None else np.where(values % 5 == 0, np.nan, values.astype(float))
+    found = []
+    for loops in (panes.compiled(), None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(panes, "compiled", lambda loops=loops: loops)
+            made = PaneSums(3, 6, sliding=sliding) if extreme is None else PaneExtremes(3, 6, extreme, sliding=sliding)
+            for own in (row, np.zeros_like(row)):
+                one = int(own[0]) if (own == own[0]).all() else -1
+                at = Placement(keys, own, one, group_by(keys if sliding else own * 6 + keys), 6, sliding)
+                running = made.update(at, given, trailing=trailing)
+                found.append([None if each is None else each.tolist() for each in (running, made.panes, made.total)])
+    assert repr(found[:2]) == repr(found[2:])  # NaN is NaN
 
 
 @given(st.lists(st.integers(-(2**42) + 1, 2**42 - 1), min_size=1, max_size=20))

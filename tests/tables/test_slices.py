@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tables import slices
 from tables.keys import KeyIndex
+from tables.lookup import SharedTexts
 from tables.slices import joined_payloads, joined_texts, payloads_of, taken, texts_of
 from tables.text import hash_text
 
@@ -86,3 +87,14 @@ def test_slots_of_very_many_texts():
     index.evict(np.arange(0, 20_000, 2))
     assert index.intern(texts_of(names[1::2])).tolist() == list(range(1, 20_000, 2))
     assert sorted(index.intern(texts_of(names[::2])).tolist()) == list(range(0, 20_000, 2))
+
+
+@given(st.lists(texts, max_size=4), st.integers(1, 30), st.booleans())
+def test_shared_texts_are_the_texts_and_equal_ones_the_same_object(columns, most, in_bytes):
+    """Whatever is forgotten in between; within a column equal texts are one object where they stand in bytes."""
+    shared = SharedTexts(most=most)
+    for items in columns:
+        found = shared.column(texts_of(items) if in_bytes else items).tolist()
+        assert found == items
+        if in_bytes and slices.compiled() is not None:
+            assert len(set(map(id, found))) == len(set(items))

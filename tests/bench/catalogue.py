@@ -1,0 +1,190 @@
+"""``python -m tests.bench.catalogue``: every kind of the catalogue of patterns at once, and with a risk score on top.
+
+Generated payments go through the shards that a worker would run, those of merchants' tables included, with the state
+encoded as often as a worker commits. Processor time of one core, so that other work on the machine counts little. For
+the risk score a label follows each payment after two seconds of event time, and is a record like any other. A storm is
+the same load from so few accounts that each does far more than anybody usually does: some 5 % of its records raise an
+alert. One JSON line.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from agents.events import Chunk, TopicPartition
+from load import CampaignConfig, PaymentsConfig, PaymentsLoad
+from pipeline.config import load_config
+from pipeline.config.model import AppConfig
+from pipeline.plan import plans
+from pipeline.shard import Shard
+from tests.bench.job import CHUNK, RATE_PER_S, START_MS
+from tests.bench.stages import COMMIT_EVERY
+from tests.pipeline.test_patterns import ASKED
+
+_LABEL_DELAY_MS = 2_000
+_MANY, _FEW = 50_000, 10_000  # accounts: one pays every 10 s, or every 2 s
+_LARGE_CENTS = 50_000  # what the labels call fraud: it is the cost that is measured
+_STREAM = """
+[app]
+name = "catalogue"
+log = "local://unused"
+health = false
+
+[streams.payments]
+partitions = 1
+key = "account"
+time = "ts"
+
+[streams.payments.fields]
+id = "str"
+type = "str"
+ts = "int"
+account = "str"
+merchant = "str"
+device = "str"
+country = "str"
+amount_cents = "int"
+fraud = "bool?"
+"""
+_RISK = """
+[scores.risk]
+stream = "payments"
+keys = ["account", "merchant"]
+amount = "amount_cents"
+windows = ["1h", "1d"]
+labels = { type = "label", field = "fraud", wait = "1h" }
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run took: processor microseconds a record, by topic, and alerts raised."""
+
+    records: int
+    micros: dict[str, float]
+    alerts: int
+
+    @property
+    def per_s(self) -> int:
+        """Records a second of one core."""
+        return round(1e6 / sum(self.micros.values()))
+
+
+def configured(kinds: Sequence[str], *, risk: bool) -> AppConfig:
+    """A job with a pattern of each kind."""
+    patterns = [
+        f'\n[patterns.{kind.replace("_", "-")}]\nkind = "{kind}"\nstream = "payments"\n{ASKED[kind]}' for kind in kinds
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "catalogue.toml"
+        file.write_text(_STREAM + "".join(patterns) + (_RISK if risk else ""))
+        return load_config(file, {})
+
+
+def generated(count: int, accounts: int) -> list[bytes]:
+    """At least ``count`` payments with their campaigns."""
+    config = PaymentsConfig(
+        rate_per_s=RATE_PER_S, seed=7, start_ms=START_MS, accounts=accounts, campaigns=CampaignConfig()
+    )
+    load, values, now_ms = PaymentsLoad(config), [], START_MS
+    while len(values) < count:
+        now_ms += 1_000
+        values += [
+            value or b""
+            for outgoing in load.until(now_ms)
+            if outgoing.topic == "payments"
+            for value in outgoing.records.values
+        ]
+    return values
+
+
+def labelled(values: Sequence[bytes]) -> list[bytes]:
+    """The payments and a label of each, in the order of time."""
+    timed = []
+    for value in values:
+        payment = orjson.loads(value)
+        due_ms = payment["ts"] + _LABEL_DELAY_MS
+        fraud = payment["amount_cents"] >= _LARGE_CENTS
+        timed.append((payment["ts"], value))
+        timed.append((due_ms, orjson.dumps(payment | {"type": "label", "ts": due_ms, "fraud": fraud})))
+    return [value for _, value in sorted(timed, key=lambda each: each[0])]
+
+
+class Run:
+    """A job's shards, by topic, and the processor time that each topic takes."""
+
+    def __init__(self, config: AppConfig) -> None:
+        self._shards = {
+            TopicPartition(topic, number): Shard(plan, number)
+            for topic, plan in plans(config).items()
+            for number in range(plan.partitions)
+        }
+        self._since = dict.fromkeys(self._shards, 0)
+        self._seconds = {source.topic: 0.0 for source in self._shards}
+        self._alerts = 0
+
+    def measure(self, values: Sequence[bytes]) -> Measured:
+        """All records through all shards."""
+        for start in range(0, len(values), CHUNK):
+            self._take(TopicPartition("payments", 0), values[start : start + CHUNK], CHUNK)
+        micros = {topic: round(seconds / len(values) * 1e6, 2) for topic, seconds in self._seconds.items()}
+        return Measured(len(values), micros, self._alerts)
+
+    def _take(self, source: TopicPartition, values: Sequence[bytes | None], records: int) -> None:
+        shard = self._shards[source]
+        chunk = _chunk(source, shard.position, values)
+        with_state = self._since[source] + records >= COMMIT_EVERY
+        self._since[source] = 0 if with_state else self._since[source] + records
+        begun = time.process_time()
+        output = shard.process(chunk)
+        if with_state:
+            shard.dirty()
+        self._seconds[source.topic] += time.process_time() - begun
+        self._alerts += len(output.alerts)
+        for outgoing in output.outgoing:
+            target = TopicPartition(outgoing.topic, outgoing.partition or 0)
+            if target in self._shards:
+                self._take(target, outgoing.records.values, records)
+
+
+def _chunk(source: TopicPartition, start: int, values: Sequence[bytes | None]) -> Chunk:
+    n = len(values)
+    return Chunk(
+        topic=source.topic,
+        partition=source.partition,
+        offsets=np.arange(start, start + n),
+        timestamps_ms=np.full(n, 1_700_000_000_000),
+        keys=[None] * n,
+        values=values,
+        next_offset=start + n,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.catalogue", description=__doc__)
+    parser.add_argument("--records", type=int, default=400_000, help="payments")
+    parser.add_argument("--each", action="store_true", help="every kind alone as well")
+    given = parser.parse_args()
+    values, storm = generated(given.records, _MANY), generated(given.records, _FEW)
+    Run(configured(list(ASKED), risk=True)).measure(labelled(values[:CHUNK]))  # compiled, imported, allocated
+    found: dict[str, object] = {"kinds": len(ASKED), "records": len(values)}
+    jobs = {"patterns": (values, False), "patterns and risk": (labelled(values), True), "storm": (storm, False)}
+    for name, (records, risk) in jobs.items():
+        run = Run(configured(list(ASKED), risk=risk)).measure(records)
+        found[name] = {"per_s": run.per_s, "alerts": run.alerts, "us_by_topic": run.micros}
+    if given.each:
+        found["us_of_kind"] = {
+            kind: round(1e6 / Run(configured([kind], risk=False)).measure(values).per_s, 2) for kind in ASKED
+        }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
