@@ -183,9 +183,8 @@ class Shard:
         scores, alerts = agent.take(list(names), batch.time_ms, measured, refs, calibration=learning)
         if self._on_scores is not None:
             self._on_scores(name, batch, scores)
-        places = enumerate(zip(batch.partition, batch.offsets, strict=True)) if alerts else ()
-        index = {(int(partition), int(offset)): at for at, (partition, offset) in places}
-        return [(index[alert.source.partition, alert.source.offset], alert) for alert in alerts]
+        at = np.searchsorted(batch.offsets, [alert.source.offset for alert in alerts])  # of one partition, so in order
+        return list(zip(at.tolist(), alerts, strict=True))
 
     def _close(self, head_ms: Int64, positions: Int64, output: Output) -> None:
         for agent in self._keyed.values():

@@ -41,6 +41,7 @@ health = false
 partitions = 1
 key = "account"
 time = "ts"
+max_ahead = "90000d"
 
 [streams.payments.fields]
 id = "str"

@@ -14,14 +14,9 @@ from pipeline.config.durations import parse_duration
 from pipeline.errors import UsageError
 from pipeline.web.access import Access
 from pipeline.web.auth import current_user, requires
-from pipeline.web.schemas.common import Problem
+from pipeline.web.problems import described
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "Nobody was recognised"},
-    403: {"model": Problem, "description": "The role is too low"},
-    404: {"model": Problem, "description": "There is no such thing"},
-    422: {"model": Problem, "description": "A parameter is wrong"},
-}
+_ERRORS = described(400, 401, 403, 404, 422, 503)
 RoleName = Literal["viewer", "analyst", "operator", "admin"]
 UserName = Annotated[str, Path(description="Name of a user")]
 KeyId = Annotated[str, Path(description="Id of a key, 12 hexadecimal digits")]
@@ -189,7 +184,8 @@ def _add_keys(router: APIRouter, access: Access) -> None:
 def _add_audit(router: APIRouter, access: Access) -> None:
     @router.get("/audit", tags=["access"])
     async def read_audit(
-        limit: Annotated[int, Query(ge=1, le=1_000)] = 100, before: Annotated[int | None, Query()] = None
+        limit: Annotated[int, Query(ge=1, le=1_000, description="How many")] = 100,
+        before: Annotated[int | None, Query(description="`next_before` of the page before")] = None,
     ) -> AuditOut:
         """Records of the audit log, newest first; go on with `before`."""
         records = access.log.newest(limit, before=before)
