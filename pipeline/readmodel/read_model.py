@@ -21,6 +21,7 @@ from pipeline.readmodel.columns import ColumnInfo, columns_of
 from pipeline.readmodel.history import SPAN_MS, History, read_row
 from pipeline.readmodel.ring import AlertRing
 from pipeline.readmodel.tail import TopicTail, last_records, since
+from pipeline.store import Store
 from pipeline.views import TableReader, TableView
 from tables.spec import TableSpec
 
@@ -66,18 +67,26 @@ class ReadModel:
         config: The application, built-in health tables included.
         log: The log it runs on; only read.
         clock_ms: Wall clock, Unix ms.
+        store: Where what was read is kept, as ``pipeline.store`` takes it; lists are asked of ``answers``.
+
+    Raises:
+        UsageError: If the store can't be opened.
 
     Cost: one ``refresh`` a second; it reads what was appended since the last one. ``generation`` grows with each, so
     that a reader can tell at once whether anything may have changed.
     """
 
-    def __init__(self, config: AppConfig, log: Log, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, config: AppConfig, log: Log, *, clock_ms: Callable[[], int], store: str = "duckdb://:memory:"
+    ) -> None:
         self.config = config
         self.log = log
         self.clock_ms = clock_ms
         self.tables = TableReader(log, config)
         self.specs: dict[str, TableSpec] = dict(sorted(self.tables.specs.items()))
         self.alerts = AlertRing(capacity=ALERTS_KEPT)
+        self.store = Store(store, config, log, clock_ms=clock_ms)
+        self.answers = self.store.answers
         self.history = History()
         self.lag: list[LagRow] = []
         self.topics: dict[str, TopicState] = {}
@@ -146,6 +155,7 @@ class ReadModel:
         specs = await self.log.topics()
         self.topics = {name: TopicState(spec, await self.log.partitions(name)) for name, spec in sorted(specs.items())}
         self._changes += await self.tables.refresh()
+        await self.store.refresh()
         await self._read_alerts()
         await self._read_health(generation)
         await self._read_lag(now_ms, generation)
@@ -204,6 +214,10 @@ class ReadModel:
                 await self._follower
             self._follower = None
 
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
     async def _follow(self) -> None:
         while True:
             began = time.monotonic()
@@ -216,4 +230,5 @@ class ReadModel:
                 if problem != self.problem:
                     _logger.exception("the log could not be read")
                 self.problem = problem
-            await asyncio.sleep(max(0.1, INTERVAL_S - (time.monotonic() - began)))
+            pause_s = 0.0 if self.store.behind else INTERVAL_S - (time.monotonic() - began)
+            await asyncio.sleep(max(0.1, pause_s))

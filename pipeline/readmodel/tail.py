@@ -1,6 +1,6 @@
 """Follow a plain topic from a chosen point, without a group and without waiting."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError, UnknownTopicError
@@ -21,25 +21,35 @@ class TopicTail:
         log: Where the topic stands.
         topic: Its name.
         start: Where to begin in a partition, given its bounds.
+        positions: Where to go on in partitions that were read before.
 
     Cost: one look-up and at most ``MAX_ROUNDS`` fetches of 1 MiB a partition for each ``read``; what is left comes
     with the next one.
     """
 
-    def __init__(self, *, log: Log, topic: str, start: Start) -> None:
+    def __init__(
+        self, *, log: Log, topic: str, start: Start, positions: Mapping[TopicPartition, int] | None = None
+    ) -> None:
         self._log = log
         self._topic = topic
         self._start = start
-        self._positions: dict[TopicPartition, int] = {}
+        self._positions = dict(positions or {})
         self.caught_up = False
+        self.anew = False
+        """Whether the last ``read`` found a partition that ends before what was read of it: it was made anew."""
 
     async def read(self) -> list[Chunk]:
         """Chunks appended since the last call, in offset order within a partition."""
         try:
             bounds = await self._log.partitions(self._topic)
         except UnknownTopicError:
-            self.caught_up = True
+            self.caught_up, self.anew = True, any(self._positions.values())
+            self._positions.clear()
             return []
+        self.anew = any(
+            source.partition not in bounds or at > bounds[source.partition].end
+            for source, at in self._positions.items()
+        )
         for partition, info in bounds.items():
             source = TopicPartition(self._topic, partition)
             if source not in self._positions:

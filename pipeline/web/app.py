@@ -20,6 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.log.api import Log
 from pipeline.log.opening import open_log
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.store import default_store
 from pipeline.web.api.routes import build_api
 from pipeline.web.auth import current_user
 from pipeline.web.pages.alerts import alerts_page
@@ -38,7 +39,12 @@ def wall_clock_ms() -> int:
 
 
 def build_app(
-    config: AppConfig, log: Log, *, host: str = "127.0.0.1", clock_ms: Callable[[], int] = wall_clock_ms
+    config: AppConfig,
+    log: Log,
+    *,
+    host: str = "127.0.0.1",
+    clock_ms: Callable[[], int] = wall_clock_ms,
+    store: str = "duckdb://:memory:",
 ) -> FastAPI:
     """Pages and JSON API, and the read model that follows ``log`` while they are served.
 
@@ -50,8 +56,12 @@ def build_app(
         host: Address that it will be served on; on a loopback address other host names are refused, so that a foreign
             site can't reach it through a name that it points there.
         clock_ms: Wall clock, Unix ms.
+        store: Where what the log says is kept, as ``pipeline.store`` takes it.
+
+    Raises:
+        UsageError: If the store can't be opened.
     """
-    model = ReadModel(config, log, clock_ms=clock_ms)
+    model = ReadModel(config, log, clock_ms=clock_ms, store=store)
     app = build_api_app(model, host=host)
     app.include_router(build_pages(model, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -75,6 +85,7 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
         model.start()
         yield
         await model.stop()
+        model.close()
 
     app = FastAPI(
         title=f"streamgauge: {model.config.name}",
@@ -177,7 +188,7 @@ def serve(config: AppConfig, host: str, port: int) -> None:
         port: 0 takes a free one.
 
     Raises:
-        UsageError: If the port is taken or the address is not this machine's.
+        UsageError: If the port is taken, the address is not this machine's, or another process has the store.
         LogError: If the log can't be opened.
     """
     listening = bind(host, port)
@@ -190,7 +201,7 @@ def serve(config: AppConfig, host: str, port: int) -> None:
 async def _serve(config: AppConfig, host: str, listening: socket.socket) -> None:
     log = open_log(config.log, kafka=config.kafka)
     try:
-        app = build_app(config, log, host=host)
+        app = build_app(config, log, host=host, store=default_store(config.log, config.name))
         logging.getLogger("nicegui").setLevel(logging.ERROR)
         settings = uvicorn.Config(
             app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False

@@ -1,0 +1,1 @@
+"""What is kept of the topics of alerts, incidents, labels and refused records, and how it is asked for."""
