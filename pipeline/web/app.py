@@ -10,8 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator
 
 import uvicorn
-from fastapi import Depends, FastAPI, Request
-from nicegui import APIRouter, ui
+from fastapi import FastAPI
+from nicegui import ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -22,11 +22,6 @@ from pipeline.log.opening import open_log
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.store import default_store
 from pipeline.web.api.routes import build_api
-from pipeline.web.auth import current_user
-from pipeline.web.pages.alerts import alerts_page
-from pipeline.web.pages.api import api_page
-from pipeline.web.pages.overview import overview_page
-from pipeline.web.pages.tables import table_page, tables_page
 from pipeline.web.parts.layout import FAVICON, STATIC
 from pipeline.web.problems import add_handlers
 
@@ -63,7 +58,7 @@ def build_app(
     """
     model = ReadModel(config, log, clock_ms=clock_ms, store=store)
     app = build_api_app(model, host=host)
-    app.include_router(build_pages(model, app))
+    app.include_router(build_pages(context, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     ui.run_with(
         app,
@@ -101,37 +96,6 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
     app.include_router(build_api(model))
     add_handlers(app, model)
     return app
-
-
-def build_pages(model: ReadModel, app: FastAPI) -> APIRouter:
-    """The pages over a read model."""
-    router = APIRouter(dependencies=[Depends(current_user)])
-
-    @router.page("/")
-    def overview() -> None:
-        overview_page(model)
-
-    @router.page("/tables")
-    def tables() -> None:
-        tables_page(model)
-
-    @router.page("/tables/{name}")
-    def table(name: str, q: str = "") -> None:
-        table_page(model, name, q)
-
-    @router.page("/alerts")
-    def alerts() -> None:
-        alerts_page(model)
-
-    @router.page("/alerts/{alert_id}")
-    def alert(alert_id: str) -> None:
-        alerts_page(model, alert_id)
-
-    @router.page("/api")
-    def api(request: Request) -> None:
-        api_page(model, app, str(request.base_url))
-
-    return router
 
 
 def bind(host: str, port: int) -> socket.socket:

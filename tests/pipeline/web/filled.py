@@ -9,6 +9,7 @@ from agents.events import Outgoing, Records
 from load import PaymentsConfig, PaymentsLoad
 from pipeline.config import load_config
 from pipeline.log import Log
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 from pipeline.worker import build_app, serve
 
@@ -42,3 +43,16 @@ async def fill(log: Log, config):
     await produce(log, config)
     code = await serve(build_app(config, log, name="test"), asyncio.Event(), until_idle=True)
     assert code == 0
+
+
+def on_log(url, work):
+    """The result of ``work(log)`` with a log that is open for so long."""
+
+    async def opened():
+        log = open_log(url)
+        try:
+            return await work(log)
+        finally:
+            await log.close()
+
+    return asyncio.run(opened())
