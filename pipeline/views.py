@@ -3,7 +3,8 @@
 A reader follows the state topics. What it shows is what the shards committed, and it says how old that is.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class _Partition:
     committed_ms: int = 0
     end: int = 0
     loaded: dict[str, KeyedAgent] | None = None
+    changed: set[bytes] = field(default_factory=set)
 
 
 class TableReader:
@@ -145,9 +147,12 @@ class TableReader:
             for chunk in chunks:
                 held = self._partitions[TopicPartition(topic, chunk.partition)]
                 for key, value in zip(chunk.keys, chunk.values, strict=True):
-                    if key is not None and value is not None:
+                    if key is None:
+                        continue
+                    held.changed.add(key)
+                    if value is not None:
                         held.slabs[key] = value
-                    elif key is not None:
+                    else:
                         held.slabs.pop(key, None)
                 held.next_offset = chunk.next_offset
                 if len(chunk):
@@ -159,7 +164,24 @@ class TableReader:
             source = TopicPartition(topic, at)
             held = self._partitions[source]
             if not info.start <= held.next_offset <= info.end:
-                self._partitions[source] = _Partition({}, next_offset=info.start, end=held.end)
+                gone = held.changed | held.slabs.keys()
+                self._partitions[source] = _Partition({}, next_offset=info.start, end=held.end, changed=gone)
+
+    @property
+    def plans(self) -> dict[str, SourcePlan]:
+        """What the shards of each source topic do."""
+        return self._plans
+
+    def slabs(self, source: TopicPartition) -> Mapping[bytes, bytes]:
+        """The latest slabs of a source partition, by name."""
+        return self._partitions[source].slabs
+
+    def take_changes(self) -> dict[TopicPartition, set[bytes]]:
+        """Names of the slabs that changed or went since the last call, by source partition."""
+        found = {source: held.changed for source, held in self._partitions.items() if held.changed}
+        for source in found:
+            self._partitions[source].changed = set()
+        return found
 
     def freshness(self, topic: str) -> list[Freshness]:
         """How far the state of each partition of a source topic is behind."""

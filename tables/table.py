@@ -30,7 +30,7 @@ from tables.cells.state import TableState
 from tables.keys import NEVER, KeyIndex
 from tables.segments import Groups, group_by
 from tables.slab import Slab
-from tables.spec import Measure, TableSpec
+from tables.spec import Measure, TableSpec, Window
 
 Int64 = NDArray[np.int64]
 _TICKS_IN_WINDOW = 60
@@ -56,7 +56,7 @@ class WindowTable:
         self._index = index
         self._sliding = window.kind == "sliding"
         self._skew_ms = skew_ms
-        self._n_rows = window.n_panes if self._sliding else (window.grace_ms + skew_ms) // window.size_ms + 2
+        self._n_rows = rows_of(window, skew_ms)
         self._head = self._tick = self._first_open = NEVER
         self._tick_ms = window.pane_ms if self._sliding else max(1, window.size_ms // _TICKS_IN_WINDOW)
         self._closed: list[Closed] = []
@@ -255,6 +255,11 @@ class WindowTable:
         self._tick = head_ms // self._tick_ms
         self._first_open = (closed_ms - window.grace_ms) // window.size_ms
         self._state.load(slabs, self._oldest)
+
+
+def rows_of(window: Window, skew_ms: int) -> int:
+    """Panes in a sliding window, or tumbling windows that may be open at once."""
+    return window.n_panes if window.kind == "sliding" else (window.grace_ms + skew_ms) // window.size_ms + 2
 
 
 def _scatter(columns: Columns, name: str, found: NDArray[Any], records: Int64, n: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,13 @@ def values_of(
     Cost: a view or a copy for plain measures, a pass over the chosen histograms for their parts.
     """
     values = np.asarray(view.columns[column.measure])
-    if rows is not None:
-        values = values[rows]
+    return cells_of(values if rows is None else values[rows], column)
+
+
+def cells_of(values: NDArray[Any], column: ColumnInfo) -> NDArray[np.float64] | NDArray[np.int64]:
+    """What a reader sees of a measure, shape ``(n,)``."""
+    if column.part is not None and not len(values):
+        return np.empty(0)  # without any window the width of a histogram is not told
     if column.part is not None:
         return _PARTS[column.part](values.astype(np.int64, copy=False))
     return values.astype(np.int64) if values.dtype.kind in "bui" else values.astype(np.float64, copy=False)

@@ -21,6 +21,7 @@ from pipeline.readmodel.columns import ColumnInfo, columns_of
 from pipeline.readmodel.groups import OtherGroups
 from pipeline.readmodel.history import SPAN_MS, History, read_row
 from pipeline.readmodel.lag_trend import LagTrends
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.ring import AlertRing
 from pipeline.readmodel.tail import TopicTail, last_records, since
 from pipeline.store import Store
@@ -87,8 +88,8 @@ class ReadModel:
         self.tables = TableReader(log, config)
         self.specs: dict[str, TableSpec] = dict(sorted(self.tables.specs.items()))
         self.alerts = AlertRing(capacity=ALERTS_KEPT)
-        self.store = Store(store, config, log, clock_ms=clock_ms)
-        self.answers = self.store.answers
+        self.store = Store(store, config, log, self.tables, clock_ms=clock_ms)
+        self.answers: Answers = self.store.answers
         self.history = History()
         self.lag: list[LagRow] = []
         self.followed = frozenset(source_topics(config))

@@ -1,15 +1,18 @@
 """The store's answers to what the web view and its API ask."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pipeline.config.model import AppConfig
+from pipeline.errors import UsageError
 from pipeline.incidents import Incident
 from pipeline.incidents.model import Snoozed
+from pipeline.readmodel.query import Page, TableQuery
 from pipeline.readmodel.questions import (
     AlertsAsked,
     IncidentPage,
     IncidentsAsked,
+    KeyHistory,
     LettersAsked,
     RuleFacts,
     Slice,
@@ -17,6 +20,9 @@ from pipeline.readmodel.questions import (
     StoredLetter,
 )
 from pipeline.store.database import Database
+from pipeline.store.rows.layout import Layout
+from pipeline.store.rows.pages import find_rows
+from pipeline.store.rows.points import key_history
 from pipeline.store.topics import alerts, incidents, labels, letters
 
 
@@ -26,10 +32,14 @@ class StoredAnswers:
     Args:
         database: The store.
         config: The application.
+        tables: How windowed tables stand in it, by name.
         clock_ms: Wall clock, Unix ms.
     """
 
-    def __init__(self, database: Database, config: AppConfig, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, config: AppConfig, tables: Mapping[str, Layout], *, clock_ms: Callable[[], int]
+    ) -> None:
+        self._tables = tables
         self._database = database
         self._clock_ms = clock_ms
         self._rules = [*config.rules, *config.detectors, *config.scores]
@@ -77,3 +87,17 @@ class StoredAnswers:
     async def letter_counts(self) -> dict[tuple[str, str], int]:
         """How many refused records there are by topic and reason."""
         return await asyncio.to_thread(letters.letter_counts, self._database)
+
+    async def rows(self, table: str, asked: TableQuery) -> Page:
+        """A page of a table's rows."""
+        return await asyncio.to_thread(find_rows, self._database, self._layout(table), asked)
+
+    async def key_history(self, table: str, key: str) -> KeyHistory:
+        """How a key went."""
+        return await asyncio.to_thread(key_history, self._database, self._layout(table), key)
+
+    def _layout(self, table: str) -> Layout:
+        found = self._tables.get(table)
+        if found is None:
+            raise UsageError(f"there is no table '{table}'; there are: {', '.join(sorted(self._tables)) or 'none'}")
+        return found

@@ -60,6 +60,17 @@ class _Sketches:
         return round(estimate)
 
 
+def sketched(slab: Slab) -> tuple[int, int, int] | None:
+    """What a stored slab says of a key in sketches: its window (-1 for a sliding one), its slot, and the estimate.
+
+    ``None`` for a slab of pairs.
+    """
+    if not slab.extra:
+        return None
+    group, slot = slab.extra["cell"]
+    return group, slot, round(_sketch(slab.extra["union"]).get_estimate())
+
+
 class Distinct:
     """Distinct values for each key, over a sliding window or for each open tumbling one.
 

@@ -26,7 +26,7 @@ class Setting:
         self.log = log
         self._thread = ThreadPoolExecutor(1)
         self.follower = Follower(log, database, feeds or feeds_of(CONFIG), self._thread)
-        self.answers = StoredAnswers(database, CONFIG, clock_ms=lambda: NOW_MS)
+        self.answers = StoredAnswers(database, CONFIG, {}, clock_ms=lambda: NOW_MS)
 
     async def tell(self, *outgoing):
         """Append, and let the store follow."""

@@ -1,0 +1,312 @@
+"""Rows in the store are those of the state topics, whatever is asked of them."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UsageError
+from pipeline.log.opening import open_log
+from pipeline.readmodel.query import MAX_LIMIT, Condition, TableQuery, run
+from pipeline.store.opening import open_database
+from pipeline.store.rows.points import key_history
+from pipeline.store.schema import prepare
+from tests.pipeline.store.flow import TABLES, Flow
+
+OPERATORS = (">=", "<=", "!=", "==", "=", ">", "<")
+EVERYTHING = TableQuery(limit=MAX_LIMIT)
+
+
+@pytest.fixture
+def on_flow(database, tmp_path):
+    """Runs ``work(flow)`` over an empty log and store."""
+
+    def run_it(work, **options):
+        async def opened():
+            log = open_log(f"local://{tmp_path}/log.db")
+            try:
+                flow = Flow(log, database, **options)
+                await flow.create()
+                return await work(flow)
+            finally:
+                await log.close()
+
+        return asyncio.run(opened())
+
+    return run_it
+
+
+def same(flow, table, asked=EVERYTHING):
+    """The store says what a view of the state topics does."""
+    got, expected = flow.page(table, asked), run(flow.reader.view(table), asked)
+    assert (got.matching, got.total) == (expected.matching, expected.total), asked
+    assert got.rows == expected.rows, asked
+
+
+def test_rows_follow_the_state(on_flow):
+    """While keys come, change, and are forgotten, and windows move and close, with or without a slab."""
+
+    async def work(flow):
+        for count, keys, parts in ((0, 1, ()), (30, 10, (0,)), (80, 40, (0, 1)), (5, 40, (1,)), (2, 3, (0,))):
+            await flow.pay(count, keys=keys, parts=parts) if count else None
+            await flow.follow()
+            for table in TABLES:
+                same(flow, table)
+        for step_ms in (60, 250, 700, 6_000, 100):
+            flow.now_ms += step_ms
+            await flow.pay(3, keys=2, span_ms=40, parts=(0,))
+            await flow.follow()
+            for table in TABLES:
+                same(flow, table)
+
+    on_flow(work)
+
+
+def test_more_keys_than_a_block_and_values_than_are_kept_exactly(on_flow):
+    """Keys of many blocks, and distinct counts that changed over to sketches."""
+
+    async def work(flow):
+        await flow.pay(5_000, keys=3_000, lands=40)
+        await flow.pay(4_000, keys=1, lands=3_000)
+        await flow.follow()
+        await flow.pay(50, keys=3_000)
+        await flow.follow()
+        for table in TABLES:
+            for offset in (0, 1_000, 2_000, 3_000, 4_000):
+                same(flow, table, TableQuery(offset=offset, limit=MAX_LIMIT))
+            same(flow, table, TableQuery(sort="lands", descending=True, limit=3))
+        assert flow.page("recent", TableQuery(sort="lands", descending=True, limit=1)).rows[0].values[7] > 1_024
+
+    on_flow(work)
+
+
+def test_queries_give_the_same_in_every_database(on_flow):
+    """Two hundred random questions, of text, numbers, order and place."""
+
+    async def work(flow):
+        await flow.pay(300, keys=120)
+        await flow.pay(100, keys=60)
+        await flow.follow()
+        chance = random.Random(5)
+        for _ in range(100):
+            for table in TABLES:
+                same(flow, table, _question(flow.names(table), chance.random, chance.choice))
+
+    on_flow(work)
+
+
+def _question(names, chance, choice):
+    columns = [*names, "partition", "window_start_ms", "window_end_ms"]
+    return TableQuery(
+        words=tuple(choice(["ACCT", "ä", "1-1", "-0-", "zz", "%", "_"]) for _ in range(int(chance() * 2))),
+        where=tuple(
+            Condition(choice(columns), choice(OPERATORS), choice([0, 1, 2, 150.5, 1_000, -3]))
+            for _ in range(int(chance() * 3))
+        ),
+        partition=choice([None, None, None, 0, 1, 7]),
+        sort=choice([None, "key", *columns]),
+        descending=chance() < 0.5,
+        offset=choice([0, 0, 3, 60, 10_000]),
+        limit=choice([1, 7, 500]),
+    )
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A store and a view of the same state."""
+    database = open_database("duckdb://:memory:", "app")
+    prepare(database)
+
+    async def work():
+        log = open_log(f"local://{tmp_path_factory.mktemp('log')}/log.db")
+        flow = Flow(log, database)
+        await flow.create()
+        await flow.pay(400, keys=150)
+        await flow.pay(90, keys=60, span_ms=200)
+        await flow.follow()
+        await log.close()
+        return flow
+
+    yield asyncio.run(work())
+    database.close()
+
+
+@given(data=st.data())
+def test_a_question_gives_what_brute_force_does(filled, data):
+    """Whatever is asked, page by page, in whatever order."""
+    columns = [*filled.names("recent"), "partition", "window_start_ms", "window_end_ms"]
+    where = st.builds(
+        Condition, st.sampled_from(columns), st.sampled_from(OPERATORS), st.floats(-1_000, 1_000, allow_nan=False)
+    )
+    asked = data.draw(
+        st.builds(
+            TableQuery,
+            words=st.lists(st.text("aäctÄACT-0123", max_size=3), max_size=2).map(tuple),
+            where=st.lists(where, max_size=2).map(tuple),
+            partition=st.sampled_from([None, 0, 1, 2]),
+            sort=st.sampled_from([None, "key", *columns]),
+            descending=st.booleans(),
+            offset=st.integers(0, 320),
+            limit=st.integers(1, MAX_LIMIT),
+        )
+    )
+    same(filled, data.draw(st.sampled_from(TABLES)), asked)
+
+
+def test_what_can_not_be_asked(filled):
+    """A column that does not exist, a comparison with the key, a page that can't be."""
+    for asked, said in (
+        (TableQuery(sort="spnt"), "did you mean 'spent'"),
+        (TableQuery(where=(Condition("mean.p98", ">", 1.0),)), "no column 'mean.p98'"),
+        (TableQuery(where=(Condition("key", ">", 1.0),)), "key can't be compared"),
+        (TableQuery(limit=MAX_LIMIT + 1), "limit must be"),
+        (TableQuery(offset=-1), "offset must not"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            filled.page("recent", asked)
+
+
+def test_a_restart_writes_nothing_anew(on_flow):
+    """What is there is shown at once, with its freshness, and blocks that did not change are left alone."""
+
+    async def work(flow):
+        await flow.pay(300, keys=100)
+        await flow.follow()
+        before = {table: flow.page(table, EVERYTHING) for table in TABLES}
+        fresh = flow.keeper.freshness("recent")
+        assert [each.applied for each in fresh] == [300, 300]
+        points = flow.database.read("SELECT count(*) FROM points_0")
+        flow.begin()
+        flow.keeper.begin()
+        assert {table: flow.page(table, EVERYTHING) for table in TABLES} == before
+        await flow.follow()
+        assert {table: flow.page(table, EVERYTHING) for table in TABLES} == before
+        assert flow.database.read("SELECT count(*) FROM points_0") == points
+        assert flow.keeper.freshness("recent") == fresh
+
+    on_flow(work)
+
+
+def test_a_restart_takes_up_what_came_meanwhile(on_flow):
+    """Blocks that changed, and keys that went, while nobody followed."""
+
+    async def work(flow):
+        await flow.pay(200, keys=100)
+        await flow.follow()
+        flow.now_ms += 9_000
+        await flow.pay(20, keys=10, parts=(0,))
+        flow.begin()
+        await flow.follow()
+        for table in TABLES:
+            same(flow, table)
+        assert {row.partition for row in flow.page("recent", EVERYTHING).rows} == {0, 1}
+
+    on_flow(work)
+
+
+def test_the_state_made_anew(on_flow):
+    """After the application was reset no row of before is left."""
+
+    async def work(flow):
+        await flow.pay(200, keys=100)
+        await flow.follow()
+        await flow.log.delete_topic("app-payments-state")
+        again = Flow(flow.log, flow.database)
+        await again.create()
+        await again.pay(3, keys=2, parts=(1,))
+        await again.follow()
+        assert 0 < again.page("recent", EVERYTHING).total <= 2
+        await flow.follow()
+        for table in TABLES:
+            same(again, table)
+            same(flow, table)
+
+    on_flow(work)
+
+
+def test_other_definitions_begin_anew(on_flow, database):
+    """A table of another definition has other columns; its rows are made of the state of that definition only."""
+
+    async def work(flow):
+        await flow.pay(50)
+        await flow.follow()
+        config = flow.config
+        tables = {"recent": config.tables["recent"]}
+        other = Flow(flow.log, database, config=type(config)(**{**_fields(config), "tables": tables}))
+        await other.follow()
+        same(other, "recent")
+        assert "rows_1" not in _tables(database)
+
+    on_flow(work)
+
+
+def _fields(config):
+    return {name: getattr(config, name) for name in config.__dataclass_fields__}
+
+
+def _tables(database):
+    sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+    return [name for (name,) in database.read(sql)]
+
+
+def test_time_is_shared_and_freshness_says_what_waits(on_flow):
+    """Once all was built, a turn without time writes nothing, and says of when the rows are that are shown."""
+
+    async def work(flow):
+        await flow.pay(100)
+        await flow.follow()
+        shown = flow.page("recent", EVERYTHING)
+        fresh = flow.keeper.freshness("recent")
+        flow.keeper._credit_s = 0.0
+        await flow.pay(100)
+        await flow.follow(seconds=0)
+        assert flow.page("recent", EVERYTHING) == shown
+        assert flow.keeper.freshness("recent") == fresh
+        await flow.follow(seconds=100)
+        same(flow, "recent")
+        assert [each.applied for each in flow.keeper.freshness("recent")] == [200, 200]
+
+    on_flow(work)
+
+
+def test_how_a_key_went(on_flow):
+    """One point for each commit that changed the key, none for those that did not, oldest first."""
+
+    async def work(flow):
+        expected = []
+        for step in range(6):
+            flow.now_ms += 10
+            await flow.pay(20, keys=3, span_ms=1, parts=(0,) if step % 2 else (1,))
+            await flow.follow()
+            row = flow.page("recent", TableQuery(words=("-0-1",))).rows
+            if row and (not expected or expected[-1] != row[0].values):
+                expected.append(row[0].values)
+        found = key_history(flow.database, flow.keeper.layouts["recent"], "ÄcCt-0-1")
+        assert [*zip(*found.values.values(), strict=True)] == expected
+        assert [*found.values] == flow.names("recent")
+        assert found.times_ms == sorted(found.times_ms)
+        assert len(expected) == 3
+        nobody = key_history(flow.database, flow.keeper.layouts["recent"], "nobody")
+        assert nobody.times_ms == []
+        assert not any(nobody.values.values())
+
+    on_flow(work)
+
+
+def test_points_are_bounded(on_flow, monkeypatch):
+    """When more rows change than there is a budget for, each key gets a point every few times."""
+    monkeypatch.setattr("pipeline.store.rows.points.POINTS_PER_S", 20)
+    monkeypatch.setattr("pipeline.store.rows.points.POINTS_KEPT", 100)
+
+    async def work(flow):
+        for step in range(12):
+            await flow.pay(200, keys=50, parts=(0,), span_ms=20)
+            await flow.follow(seconds=1)
+            kept = flow.database.read(f"SELECT count(*) FROM {flow.keeper.layouts['recent'].points}")[0][0]
+            assert kept <= min(60 * (step + 1), 50)
+        keys = flow.database.read(f"SELECT count(DISTINCT key) FROM {flow.keeper.layouts['recent'].points}")[0][0]
+        assert keys > 15
+
+    on_flow(work)
