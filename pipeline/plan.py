@@ -189,6 +189,11 @@ def notices_topic(app: str) -> str:
     return f"{app}-alert-notices"
 
 
+def labels_topic(app: str) -> str:
+    """Where it is said of alerts whether they were right."""
+    return f"{app}-labels"
+
+
 def delivery_dead_letters(app: str) -> str:
     """Where messages go that a destination did not take."""
     return f"{app}-delivery.dead-letter"

@@ -1,30 +1,27 @@
 """Incidents as rows, and commands for them."""
 
 import getpass
-import secrets
 from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.text import Text
 
-from agents.events import Outgoing, Records
 from pipeline.cli.human import clock, number, printable
 from pipeline.cli.output import SEVERITY_STYLES, Output, table
-from pipeline.cli.reading import ensure_topic
 from pipeline.cli.runtime import opened
 from pipeline.config import AppConfig
 from pipeline.errors import UsageError
-from pipeline.incidents import Incident, IncidentSettings, State
-from pipeline.incidents.events import Command, encode_event
+from pipeline.incidents import Incident, State
+from pipeline.incidents.events import Command
 from pipeline.incidents.model import Snoozed
 from pipeline.incidents.reading import read_state
+from pipeline.incidents.sending import incident_settings, new_id, send_commands
 from pipeline.log import Log
-from pipeline.plan import commands_topic
 
 
 async def list_incidents(config: AppConfig, output: Output, *, every: bool) -> None:
     """Show what is live, worst first, and the snoozes; with ``every`` also what was resolved of late."""
-    settings = _settings(config)
+    settings = incident_settings(config)
     async with opened(config) as log:
         state = await read_state(log, config.name, settings)
     found = sorted(
@@ -64,7 +61,7 @@ def _snooze(snooze: Snoozed) -> Text:
     return Text(printable(said), style="dim")
 
 
-async def send_commands(
+async def send_to_incidents(
     config: AppConfig, names: Sequence[str], make: Callable[[str, str], Command], output: Output
 ) -> None:
     """Append a command for each incident that a name begins; a worker does them.
@@ -78,7 +75,7 @@ async def send_commands(
     Raises:
         UsageError: If a name begins no incident, or several.
     """
-    settings = _settings(config)
+    settings = incident_settings(config)
     async with opened(config) as log:
         state = await read_state(log, config.name, settings)
         await _send(config, log, [make(new_id(), _whole(state, name)) for name in names], output)
@@ -86,14 +83,9 @@ async def send_commands(
 
 async def send_command(config: AppConfig, command: Command, output: Output) -> None:
     """Append a command that names no incident."""
-    _settings(config)
+    incident_settings(config)
     async with opened(config) as log:
         await _send(config, log, [command], output)
-
-
-def new_id() -> str:
-    """An id for a command."""
-    return secrets.token_hex(6)
 
 
 def user() -> str:
@@ -105,9 +97,7 @@ def user() -> str:
 
 
 async def _send(config: AppConfig, log: Log, commands: Sequence[Command], output: Output) -> None:
-    topic = commands_topic(config.name)
-    await ensure_topic(config, log, topic)
-    await log.append([Outgoing(topic, 0, Records(values=[encode_event(command) for command in commands]))])
+    await send_commands(config, log, commands)
     if output.json:
         output.objects(msgspec.to_builtins(command) for command in commands)
     else:
@@ -122,9 +112,3 @@ def _whole(state: State, name: str) -> str:
         what = "begins several live incidents" if found else "begins no live incident"
         raise UsageError(f"{name!r} {what}; `streamgauge incidents` lists them")
     return found[0]
-
-
-def _settings(config: AppConfig) -> IncidentSettings:
-    if config.incidents is None:
-        raise UsageError("alerts do not become incidents: add [incidents] to the configuration, see docs/alerts.md")
-    return config.incidents

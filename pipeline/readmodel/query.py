@@ -43,6 +43,7 @@ class TableQuery:
 
     Args:
         words: Each must occur in the key, whatever its case.
+        key: Exactly this key; ``None`` for all.
         where: Comparisons that must all hold; NaN fulfils none.
         partition: Only this one; ``None`` for all.
         sort: Name of a column; ``None`` keeps the reader's order.
@@ -52,6 +53,7 @@ class TableQuery:
     """
 
     words: tuple[str, ...] = ()
+    key: str | None = None
     where: tuple[Condition, ...] = ()
     partition: int | None = None
     sort: str | None = None
@@ -128,14 +130,20 @@ def run(view: TableView, query: TableQuery) -> Page:
         raise UsageError(f"limit must be between 1 and {MAX_LIMIT:,}, got {query.limit}")
     if query.offset < 0:
         raise UsageError(f"offset must not be negative, got {query.offset}")
-    total = len(view.keys)
+    chosen = order(view, query)
+    page = chosen[query.offset : query.offset + query.limit]
+    return Page(_rows(view, page), len(chosen), len(view.keys))
+
+
+def order(view: TableView, query: TableQuery) -> NDArray[np.int64]:
+    """Indices of all rows that ``query`` lets through, in its order; its offset and limit do not count.
+
+    Raises:
+        UsageError: If a column does not exist or can't be compared.
+    """
     chosen = _matching(view, query)
-    matching = total if chosen is None else len(chosen)
-    order = chosen if chosen is not None else np.arange(total)
-    if query.sort is not None:
-        order = order[_order(view, query.sort, order, descending=query.descending)]
-    page = order[query.offset : query.offset + query.limit]
-    return Page(_rows(view, page), matching, total)
+    rows = np.arange(len(view.keys)) if chosen is None else chosen
+    return rows if query.sort is None else rows[_order(view, query.sort, rows, descending=query.descending)]
 
 
 def _matching(view: TableView, query: TableQuery) -> NDArray[np.int64] | None:
@@ -148,11 +156,13 @@ def _matching(view: TableView, query: TableQuery) -> NDArray[np.int64] | None:
         with np.errstate(invalid="ignore"):
             passed = _COMPARISONS[condition.operator](column, condition.value) & ~np.isnan(column)
         mask = passed if mask is None else mask & passed
-    if not query.words:
+    if not query.words and query.key is None:
         return None if mask is None else np.flatnonzero(mask)
     words = [word.casefold() for word in query.words]
     candidates: Sequence[int] = range(len(view.keys)) if mask is None else np.flatnonzero(mask).tolist()
     keys = view.keys
+    if query.key is not None:
+        candidates = [index for index in candidates if keys[index] == query.key]
     if len(words) == 1:
         word = words[0]
         found = [index for index in candidates if word in keys[index].casefold()]

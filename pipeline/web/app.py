@@ -19,9 +19,16 @@ from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log.api import Log
 from pipeline.log.opening import open_log
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.store import default_store
+from pipeline.web.api.live import Feeds
 from pipeline.web.api.routes import build_api
+from pipeline.web.changes import Changes
+from pipeline.web.live.feed import Feed
+from pipeline.web.live.sources import AlertSource, IncidentSource
+from pipeline.web.pages.routes import build_pages
+from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.layout import FAVICON, STATIC
 from pipeline.web.problems import add_handlers
 
@@ -58,12 +65,14 @@ def build_app(
     """
     model = ReadModel(config, log, clock_ms=clock_ms, store=store)
     app = build_api_app(model, host=host)
+    context = PageContext(model=model, answers=model.answers, changes=app.state.changes)
     app.include_router(build_pages(context, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     ui.run_with(
         app,
         title="streamgauge",
         favicon=FAVICON,
+        language="en-US",  # of the pages, which screen readers go by
         dark=None,
         tailwind=False,
         show_welcome_message=False,
@@ -72,8 +81,17 @@ def build_app(
     return app
 
 
-def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
-    """The JSON API alone, over a read model that is followed while the application is served."""
+def build_api_app(model: ReadModel, answers: Answers | None = None, *, host: str = "127.0.0.1") -> FastAPI:
+    """The JSON API alone, over a read model that is followed while the application is served.
+
+    Args:
+        model: What the log says now.
+        answers: Whom lists are asked of; ``None`` takes those of the model.
+        host: See ``build_app``.
+    """
+    answers = answers or model.answers
+    feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
+    changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +111,9 @@ def build_api_app(model: ReadModel, *, host: str = "127.0.0.1") -> FastAPI:
     )
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    app.include_router(build_api(model))
+    app.include_router(build_api(model, answers, changes, feeds))
+    app.state.feeds = feeds
+    app.state.changes = changes
     add_handlers(app, model)
     return app
 
@@ -139,6 +159,8 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self) -> None:
+        for feed in self.config.app.state.feeds.values():  # type: ignore[union-attr] # live feeds end by themselves only
+            feed.end()
         self.force_exit = self.should_exit  # a second signal does not wait for open connections
         self.should_exit = True
 

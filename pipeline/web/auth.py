@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class User:
 LOCAL_USER = User(name="local", roles=("admin",))
 
 
-async def current_user(request: Request) -> User:
+async def current_user(request: HTTPConnection) -> User:
     """The user behind a request; on a loopback address that is whoever sits at this machine."""
     request.state.user = LOCAL_USER
     return LOCAL_USER

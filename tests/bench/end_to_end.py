@@ -36,7 +36,8 @@ class Run:
     alerts: int
 
 
-async def _fill(url: str, payments: Payments) -> None:
+async def fill(url: str, payments: Payments) -> None:
+    """Make the topics of the job and append its payments."""
     log = open_log(url)
     for spec in topic_specs(config("")):
         await log.create_topic(spec)
@@ -55,7 +56,7 @@ async def _position(log: Log) -> int:
     return sum(at.offset for source, at in committed.items() if source.topic == "payments")
 
 
-async def _watch(url: str, total: int) -> tuple[float, int]:
+async def watch(url: str, total: int) -> tuple[float, int]:
     """Records a second of the middle, and alerts at the end."""
     log = open_log(url)
     try:
@@ -86,7 +87,7 @@ def run(payments: Payments, *, workers: int = 1) -> Run:
     """Fill a fresh log, let workers on a core each catch up, and say how fast it went."""
     with tempfile.TemporaryDirectory(prefix="streamgauge-bench-") as folder:
         url = f"local://{Path(folder) / 'bench.db'}"
-        asyncio.run(_fill(url, payments))
+        asyncio.run(fill(url, payments))
         command = [sys.executable, "-m", "pipeline.cli.main", "worker", "--until-idle", "-c", str(EXAMPLE)]
         cores = sorted(os.sched_getaffinity(0), reverse=True)
         env, quiet = {**os.environ, "STREAMGAUGE_APP__LOG": url}, subprocess.DEVNULL
@@ -94,7 +95,7 @@ def run(payments: Payments, *, workers: int = 1) -> Run:
         try:
             for worker, core in zip(started, cores, strict=False):
                 os.sched_setaffinity(worker.pid, {core})
-            per_s, alerts = asyncio.run(_watch(url, len(payments)))
+            per_s, alerts = asyncio.run(watch(url, len(payments)))
             ends = [os.wait4(worker.pid, 0)[1:] for worker in started]
         finally:
             for worker in started:

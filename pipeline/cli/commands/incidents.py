@@ -78,11 +78,12 @@ def snooze(
     form: OutputFormat = None,
 ) -> None:
     """Tell nobody about a rule, a key, or a rule at a key for a while; alerts are recorded all the same."""
-    from pipeline.cli.incident_rows import new_id, send_command, user
+    from pipeline.cli.incident_rows import send_command, user
     from pipeline.cli.options import parse_length
     from pipeline.cli.runtime import now_ms, run
     from pipeline.errors import UsageError
     from pipeline.incidents import Snooze
+    from pipeline.incidents.sending import new_id
     from pipeline.subscribe import AlertFilter
 
     if rule is None and key is None:
@@ -104,9 +105,10 @@ def unsnooze(
     form: OutputFormat = None,
 ) -> None:
     """End a snooze early."""
-    from pipeline.cli.incident_rows import new_id, send_command, user
+    from pipeline.cli.incident_rows import send_command, user
     from pipeline.cli.runtime import run
     from pipeline.incidents import Unsnooze
+    from pipeline.incidents.sending import new_id
 
     settings, output = _given(context, config, form)
     who = user() if by is None else by
@@ -115,12 +117,12 @@ def unsnooze(
 
 def _send(kind: Callable[..., Any], names: Sequence[str], by: str | None, note: str, given: tuple[Any, Any]) -> None:
     """A command of a kind for each incident."""
-    from pipeline.cli.incident_rows import send_commands, user
+    from pipeline.cli.incident_rows import send_to_incidents, user
     from pipeline.cli.runtime import run
 
     settings, output = given
     who = user() if by is None else by
-    run(send_commands(settings, names, lambda own, name: kind(id=own, incident=name, by=who, note=note), output))
+    run(send_to_incidents(settings, names, lambda own, name: kind(id=own, incident=name, by=who, note=note), output))
 
 
 def _given(context: typer.Context, config: Path | None, form: Format | None) -> tuple[Any, Any]:

@@ -1,10 +1,11 @@
 """Every topic that the store keeps something of, besides the state of tables."""
 
 from pipeline.config.model import AppConfig
+from pipeline.plan import labels_topic
 from pipeline.store.topics.alerts import AlertFeed
 from pipeline.store.topics.feed import Feed
 from pipeline.store.topics.incidents import IncidentFeed
-from pipeline.store.topics.labels import LabelFeed, labels_topic
+from pipeline.store.topics.labels import LabelFeed
 from pipeline.store.topics.letters import LetterFeed, letter_topics
 
 

@@ -47,11 +47,6 @@ class Label(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(Label).decode
 
 
-def labels_topic(app: str) -> str:
-    """Where people say what records were."""
-    return f"{app}-labels"
-
-
 class LabelFeed:
     """Keeps the newest label of each record and alert.
 

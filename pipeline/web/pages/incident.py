@@ -108,7 +108,7 @@ class _IncidentPage:
 
         async def label() -> None:
             for alert_id in alerts:
-                await self._context.commands.label(alert_id, fraud=fraud, by=by)
+                await self._context.changes.label(alert_id, fraud=fraud, by=by)
 
         said = "fraud" if fraud else "not fraud"
         await attempt(label(), f"{human.plural(len(alerts), 'alert')} labelled {said}")

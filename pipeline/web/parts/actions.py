@@ -27,7 +27,7 @@ def may_act() -> bool:
     return True
 
 
-async def attempt(work: Awaitable[None], done: str) -> None:
+async def attempt(work: Awaitable[object], done: str) -> None:
     """Do something, and say that it was done, or why not."""
     try:
         await work
@@ -99,16 +99,16 @@ class IncidentActions:
         snooze.opened_by(self._snooze)
 
     async def _acknowledged(self, filled: Filled) -> None:
-        work = self._context.commands.acknowledge(self._incident.id, by=self._by, note=filled.get("note", ""))
+        work = self._context.changes.acknowledge(self._incident.id, by=self._by, note=filled.get("note", ""))
         await attempt(work, "Acknowledged; a worker writes it down")
 
     async def _resolved(self, filled: Filled) -> None:
-        work = self._context.commands.resolve(self._incident.id, by=self._by, note=filled.get("note", ""))
+        work = self._context.changes.resolve(self._incident.id, by=self._by, note=filled.get("note", ""))
         await attempt(work, "Resolved; a worker writes it down")
 
     async def _snoozed(self, filled: Filled) -> None:
         minutes, scope = int(filled.get("minutes", "60")), filled.get("scope", "both")
-        work = self._context.commands.snooze(
+        work = self._context.changes.snooze(
             rule=None if scope == "key" else self._incident.rule,
             key=None if scope == "rule" else self._incident.key,
             until_ms=self._context.model.clock_ms() + minutes * MINUTE_MS,
@@ -149,6 +149,6 @@ def alert_label(context: PageContext, alert_id: str, name: str) -> FraudButtons:
 
     async def label(fraud: bool) -> None:
         said = "fraud" if fraud else "not fraud"
-        await attempt(context.commands.label(alert_id, fraud=fraud, by=by), f"Labelled {said}")
+        await attempt(context.changes.label(alert_id, fraud=fraud, by=by), f"Labelled {said}")
 
     return FraudButtons(name, label)
