@@ -8,9 +8,10 @@ from nicegui import ui
 from agents.spec import SEVERITIES
 from pipeline.incidents.model import Incident, Notice
 from pipeline.readmodel.questions import IncidentPage, StoredAlert
+from pipeline.web.api.permissions import HANDLE
 from pipeline.web.pages.incidents import STATES, state_text, title
 from pipeline.web.parts import human
-from pipeline.web.parts.actions import FraudButtons, IncidentActions, alert_label, attempt, user_name
+from pipeline.web.parts.actions import FraudButtons, IncidentActions, alert_label, attempt
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, table_head, when
 from pipeline.web.parts.evidence import courses, facts_list, records_table, values_table
@@ -104,14 +105,13 @@ class _IncidentPage:
     async def _label_all(self, fraud: bool) -> None:
         found = await self._context.answers.incident(self._id)
         alerts = [alert.document["id"] for alert in found.alerts] if found else []
-        by = user_name()
 
-        async def label() -> None:
+        async def label(by: str) -> None:
             for alert_id in alerts:
                 await self._context.changes.label(alert_id, fraud=fraud, by=by)
 
         said = "fraud" if fraud else "not fraud"
-        await attempt(label(), f"{human.plural(len(alerts), 'alert')} labelled {said}")
+        await attempt(HANDLE, label, f"{human.plural(len(alerts), 'alert')} labelled {said}")
 
     async def _tick(self) -> None:
         page = await self._context.answers.incident(self._id)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from nicegui import ui
 
 from pipeline.readmodel.read_model import ReadModel, TopicState
+from pipeline.web.api.masking import masked_url
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, table_head, when
@@ -142,7 +143,7 @@ def _view(model: ReadModel) -> Callable[[], None]:
         Tag("h2", "This view")
         with Tag("dl", classes="sg-facts"):
             Tag("dt", "Log")
-            Tag("dd", model.config.log)
+            Tag("dd", masked_url(model.config.log))
             Tag("dt", "Started")
             with Tag("dd"):
                 when(model.started_ms)

@@ -7,30 +7,28 @@ from nicegui import ui
 
 from pipeline.errors import StreamgaugeError
 from pipeline.incidents.model import Incident
+from pipeline.web.api.permissions import HANDLE, SILENCE, Role
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.dialog import Field, Filled, FormDialog
 from pipeline.web.parts.elements import Tag, button
+from pipeline.web.parts.permitted import doing, may
 
 MINUTE_MS: Final = 60_000
 LENGTHS: Final = (("30", "30 minutes"), ("60", "1 hour"), ("240", "4 hours"), ("1440", "1 day"), ("10080", "1 week"))
 _NOTE: Final = Field(name="note", label="Note", hint="Optional: what you found, what you do")
 
 
-def user_name() -> str:
-    """Who looks at this page."""
-    return str(getattr(getattr(ui.context.client.request.state, "user", None), "name", ""))
+async def attempt(role: Role, work: Callable[[str], Awaitable[object]], done: str) -> None:
+    """Do something, and say that it was done, or why not.
 
-
-def may_act() -> bool:
-    """Whether who looks at this page may change anything."""
-    return True
-
-
-async def attempt(work: Awaitable[object], done: str) -> None:
-    """Do something, and say that it was done, or why not."""
+    Args:
+        role: What it needs, asked again when it is done.
+        work: Does it, given who asks for it.
+        done: What to say then.
+    """
     try:
-        await work
+        await work(doing(role))
     except StreamgaugeError as error:
         say(str(error)[:1].upper() + str(error)[1:], bad=True)
     else:
@@ -53,22 +51,26 @@ class IncidentActions:
     def __init__(self, context: PageContext, incident: Incident) -> None:
         self._context = context
         self._incident = incident
-        self._by = user_name()
-        if not may_act():
-            Tag("p", "Your role may look, but not acknowledge or resolve.", "sg-small sg-muted")
-            return
         with Tag("div", classes="sg-actions"):
             self._acknowledge = button("Acknowledge", "is-primary")
             self._resolve = button("Resolve")
             self._snooze = button("Snooze …")
+        self._handles, self._silences = may(HANDLE), may(SILENCE)
+        for each, allowed in (
+            (self._acknowledge, self._handles),
+            (self._resolve, self._handles),
+            (self._snooze, self._silences),
+        ):
+            each.set("disabled", not allowed or None)
+            each.set("title", None if allowed else "Your role may not do this")
         self._dialogs()
         self.update(incident)
 
     def update(self, incident: Incident) -> None:
         """Offer what is still to be done."""
-        if may_act():
-            self._acknowledge.set("disabled", incident.state in {"acknowledged", "resolved"} or None)
-            self._resolve.set("disabled", not incident.is_live or None)
+        is_new = incident.state in {"open", "updated"}
+        self._acknowledge.set("disabled", not (self._handles and is_new) or None)
+        self._resolve.set("disabled", not (self._handles and incident.is_live) or None)
 
     def _dialogs(self) -> None:
         acknowledge = FormDialog(
@@ -99,23 +101,29 @@ class IncidentActions:
         snooze.opened_by(self._snooze)
 
     async def _acknowledged(self, filled: Filled) -> None:
-        work = self._context.changes.acknowledge(self._incident.id, by=self._by, note=filled.get("note", ""))
-        await attempt(work, "Acknowledged; a worker writes it down")
+        changes, incident, note = self._context.changes, self._incident.id, filled.get("note", "")
+        done = "Acknowledged; a worker writes it down"
+        await attempt(HANDLE, lambda by: changes.acknowledge(incident, by=by, note=note), done)
 
     async def _resolved(self, filled: Filled) -> None:
-        work = self._context.changes.resolve(self._incident.id, by=self._by, note=filled.get("note", ""))
-        await attempt(work, "Resolved; a worker writes it down")
+        changes, incident, note = self._context.changes, self._incident.id, filled.get("note", "")
+        await attempt(
+            HANDLE, lambda by: changes.resolve(incident, by=by, note=note), "Resolved; a worker writes it down"
+        )
 
     async def _snoozed(self, filled: Filled) -> None:
-        minutes, scope = int(filled.get("minutes", "60")), filled.get("scope", "both")
-        work = self._context.changes.snooze(
-            rule=None if scope == "key" else self._incident.rule,
-            key=None if scope == "rule" else self._incident.key,
-            until_ms=self._context.model.clock_ms() + minutes * MINUTE_MS,
-            reason=filled.get("reason", "") or "no reason given",
-            by=self._by,
-        )
-        await attempt(work, f"Snoozed for {human.duration(minutes * MINUTE_MS)}")
+        lasts_ms, scope = int(filled.get("minutes", "60")) * MINUTE_MS, filled.get("scope", "both")
+
+        async def snooze(by: str) -> None:
+            await self._context.changes.snooze(
+                rule=None if scope == "key" else self._incident.rule,
+                key=None if scope == "rule" else self._incident.key,
+                until_ms=self._context.model.clock_ms() + lasts_ms,
+                reason=filled.get("reason", "") or "no reason given",
+                by=by,
+            )
+
+        await attempt(SILENCE, snooze, f"Snoozed for {human.duration(lasts_ms)}")
 
 
 class FraudButtons:
@@ -132,23 +140,22 @@ class FraudButtons:
             for fraud, text in ((True, "Fraud"), (False, "Not fraud")):
                 self._buttons[fraud] = button(text, "is-small", {"aria-pressed": "false"})
                 self._buttons[fraud].on("click", lambda fraud=fraud: label(fraud))
-                self._buttons[fraud].set_visibility(may_act())
+                self._buttons[fraud].set_visibility(may(HANDLE))
         self._said = Tag("span", "", "sg-small sg-muted")
 
     def show(self, fraud: bool | None) -> None:
         """Mark what was said."""
         for value, each in self._buttons.items():
             each.set("aria-pressed", "true" if fraud is value else "false")
-        if not may_act():
+        if not may(HANDLE):
             self._said.put("not labelled" if fraud is None else "fraud" if fraud else "not fraud")
 
 
 def alert_label(context: PageContext, alert_id: str, name: str) -> FraudButtons:
     """Fraud or not, for one alert."""
-    by = user_name()
 
     async def label(fraud: bool) -> None:
         said = "fraud" if fraud else "not fraud"
-        await attempt(context.changes.label(alert_id, fraud=fraud, by=by), f"Labelled {said}")
+        await attempt(HANDLE, lambda by: context.changes.label(alert_id, fraud=fraud, by=by), f"Labelled {said}")
 
     return FraudButtons(name, label)
