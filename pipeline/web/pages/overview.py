@@ -135,7 +135,7 @@ def _topology(context: PageContext) -> Callable[[], Awaitable[None]]:
             return (human.plural(count, "alert"), count > 0)
         if node.kind == "topic":
             count = counts.get(node.name, 0)
-            return (f"{count:,} open" if node.name == INCIDENTS else human.plural(count, "record"), count > 0)
+            return (f"{count:,} open" if node.name == INCIDENTS else f"{count:,}", count > 0)
         source = _source(model, node)
         return (human.rate(rates.get(source)), bool(rates.get(source)))
 

@@ -160,7 +160,7 @@ def _row(first: Row) -> Made[Row]:
                 Tag("a", watcher.of, attributes={"href": f"/tables/{quote(watcher.of)}"})
             else:
                 Tag("span", watcher.of)
-            Tag("p", f"{watcher.kind}, version {watcher.version}", "sg-small sg-muted")
+            Tag("p", f"{watcher.kind} · {watcher.version}", "sg-small sg-muted", {"title": "kind, and version"})
         with Tag("td"):
             hours = spark(f"Alerts of {watcher.name} in each of the last 24 hours", bars=True)
         total = Tag("td", "", "r")

@@ -11,8 +11,10 @@ from agents.events import Outgoing, Records, TopicPartition
 from pipeline.alerts import decode_alert
 from pipeline.log.opening import open_log
 from pipeline.readmodel.read_model import ReadModel
-from pipeline.web.app import build_api_app, build_pages
+from pipeline.web.app import build_api_app
 from pipeline.web.auth import current_user
+from pipeline.web.pages.routes import build_pages
+from pipeline.web.parts.context import PageContext
 from tests.pipeline.web.answers import MemoryAnswers, from_model
 from tests.pipeline.web.filled import MALFORMED, example, fill, now_ms
 
@@ -297,12 +299,15 @@ def test_every_endpoint_and_page_asks_who_it_is(on_api):
 
     async def work(api):
         app = build_api_app(api.model, from_model(api.model))
-        app.include_router(build_pages(api.model, app))
+        context = PageContext(model=api.model, answers=api.model.answers, changes=app.state.changes)
+        app.include_router(build_pages(context, app))
         app.dependency_overrides[current_user] = refuse
         described = app.openapi()["paths"]
         asked = [(path, method) for path, methods in described.items() for method in methods]
         assert len(asked) == 24
-        pages = ["/", "/tables", "/tables/account_10m", "/alerts", "/alerts/x", "/api", "/api/openapi.json"]
+        pages = ["/", "/tables", "/tables/account_10m", "/tables/account_10m/key?key=a", "/alerts", "/alerts/x"]
+        pages += ["/incidents", "/incidents/x", "/rules", "/dead-letters", "/lag", "/system", "/api"]
+        pages += ["/api/openapi.json"]
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             for path, method in [*((page, "get") for page in pages), *asked]:
