@@ -55,6 +55,8 @@ def _chosen(layout: Layout, asked: TableQuery) -> Conditions:
         if column == "key":
             raise UsageError("the key can't be compared with a number; give a word that it holds instead")
         chosen.add(f"CAST({column} AS DOUBLE PRECISION) {_OPERATORS[condition.operator]} ?", float(condition.value))
+    if asked.key is not None:
+        chosen.add("key = ?", asked.key)
     for word in asked.words:
         chosen.holds("coalesce(folded, key)", word)
     return chosen

@@ -155,7 +155,6 @@ class _Reading:
         return [_row(row, names) for row in found.rows]
 
     def _freshness(self, name: str) -> list[FreshnessOut]:
-        tables = self._model.tables
         return [
             FreshnessOut(
                 partition=part.partition,
@@ -165,7 +164,7 @@ class _Reading:
                 watermark_ms=part.watermark_ms,
                 committed_ms=part.committed_ms,
             )
-            for part in tables.freshness(tables.source(name))
+            for part in self._model.store.freshness(name)
         ]
 
 

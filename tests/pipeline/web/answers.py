@@ -1,7 +1,5 @@
 """A store in memory: the answers of ``pipeline.readmodel.questions`` over lists that a test fills."""
 
-import dataclasses
-
 import orjson
 
 from agents.events import Alert, RecordRef
@@ -150,20 +148,3 @@ def paged(rows, asked):
         raise UsageError(f"cursor '{asked.cursor}' was not given out for this list") from error
     end = start + asked.limit
     return Slice(rows=rows[start:end], next_cursor=f"c{end}" if end < len(rows) else None)
-
-
-def from_model(model):
-    """The alerts that a read model keeps, as a store would have them."""
-    answers = MemoryAnswers(model)
-    for kept in model.alerts.newest_first():
-        value = encode_alert(kept.alert, detected_ms=kept.detected_ms, app=model.config.name).value
-        document = decode_alert(value)
-        answers.stored.append(
-            StoredAlert(number=kept.number, detected_ms=kept.detected_ms, document=document, incident=None, fraud=None)
-        )
-    return answers
-
-
-def labelled(stored, fraud):
-    """The alert after somebody said what it was."""
-    return dataclasses.replace(stored, fraud=fraud)

@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import pytest
 
+from pipeline.incidents.settings import IncidentSettings
 from pipeline.log.opening import open_log
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.app import build_api_app
-from tests.pipeline.web.answers import from_model
 from tests.pipeline.web.filled import example, fill, now_ms
 
 
@@ -19,11 +19,16 @@ def url(tmp_path_factory):
 
     async def work():
         log = open_log(url)
-        await fill(log, example(url))
+        await fill(log, with_incidents(url))
         await log.close()
 
     asyncio.run(work())
     return url
+
+
+def with_incidents(url):
+    """The application of these tests."""
+    return example(url, incidents=IncidentSettings())
 
 
 class Api:
@@ -49,15 +54,23 @@ def on_api(url):
     def run(work, at=url):
         async def opened():
             log = open_log(at)
+            model = ReadModel(with_incidents(at), log, clock_ms=now_ms)
             try:
-                model = ReadModel(example(at), log, clock_ms=now_ms)
-                await model.refresh()
-                transport = httpx.ASGITransport(build_api_app(model, from_model(model)))
+                await up_to_date(model)
+                transport = httpx.ASGITransport(build_api_app(model))
                 async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                     return await work(Api(model, client))
             finally:
+                model.close()
                 await log.close()
 
         return asyncio.run(opened())
 
     return run
+
+
+async def up_to_date(model):
+    """Read all that there is."""
+    await model.refresh()
+    while model.store.behind:
+        await model.refresh()

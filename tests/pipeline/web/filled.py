@@ -19,9 +19,9 @@ RATE_PER_S = 150
 MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
 
 
-def example(url):
-    """The payments example on another log."""
-    return replace(load_config(EXAMPLE), log=url)
+def example(url, *, incidents=None):
+    """The payments example on another log, with incidents or without."""
+    return replace(load_config(EXAMPLE), log=url, incidents=incidents)
 
 
 def now_ms():

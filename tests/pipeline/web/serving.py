@@ -29,6 +29,8 @@ async def serving(app):
         await started.wait()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
+        for feed in app.state.feeds.values():
+            feed.end()
         server.should_exit = True
         await running
         listening.close()

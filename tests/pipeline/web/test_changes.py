@@ -77,13 +77,14 @@ def on_web(tmp_path):
                 loaded = config
             ready = replace(loaded, log=f"local://{tmp_path}/log.db")
             log = open_log(ready.log)
+            model = ReadModel(ready, log, clock_ms=lambda: NOW_MS)
             try:
-                model = ReadModel(ready, log, clock_ms=lambda: NOW_MS)
                 answers = MemoryAnswers(model)
                 transport = httpx.ASGITransport(build_api_app(model, answers))
                 async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                     await work(Web(ready, log, answers, client))
             finally:
+                model.close()
                 await log.close()
 
         asyncio.run(opened())

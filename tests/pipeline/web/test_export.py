@@ -10,7 +10,7 @@ from pyarrow import parquet
 from pipeline.web.api import export
 from pipeline.web.api.export import WRITERS
 
-CHOICES = [{}, {"where": "n>=5", "sort": "-spent"}, {"partition": 2, "sort": "key"}, {"q": "no-such-key"}]
+CHOICES = [{"sort": "key"}, {"where": "n>=5", "sort": "-spent"}, {"partition": 2, "sort": "key"}, {"q": "no-such-key"}]
 
 
 def read(form, data):

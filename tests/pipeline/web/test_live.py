@@ -301,8 +301,6 @@ def on_server(answers, tmp_path):
             try:
                 async with serving(app) as address:
                     await work(address)
-                    for feed in app.state.feeds.values():
-                        feed.end()
             finally:
                 await log.close()
 
