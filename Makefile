@@ -10,7 +10,7 @@ NODES  ?= 1
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bake-off gate profile crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-kafka bench-recovery bench-scale bench-growth bench-store bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench-growth: setup  ## how cost grows with keys, tables, panes, measures, parti
 
 bench-local: setup  ## decode, shard and end to end on the local log, where no Kafka is at hand; ARGS=--quick for one JSON line
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-store: setup  ## pages of tables of 1,000,000 and 10,000,000 rows from the web view's store; ARGS="--rows 1000000"
+	@$(BIN)/python -m tests.bench.store $(ARGS)
 
 bake-off: setup  ## every series detector on the labelled series of DATA=FILE.npz, by the Numenta Anomaly Benchmark's score
 	@$(BIN)/python -m tests.bench.bake_off $(DATA)

@@ -12,6 +12,7 @@
     │   ├── LogBusyError                another writer holds the log for too long (retriable)
     │   ├── LogUnavailableError         no broker answers (retriable)
     │   └── LogAccessError              the brokers refuse the credentials, or what they allow
+    ├── AccessError (OSError)           the file of users, keys and audit can't be opened, read or written
     ├── DeliveryError                   a destination did not take a message (retriable)
     │   └── RefusedError                it never will
     ├── StuckError                      a partition does not move, also after it was opened again
@@ -77,6 +78,10 @@ class LogUnavailableError(LogError):
 
 class LogAccessError(LogError):
     """The brokers refuse the credentials, or the credentials don't allow what was asked."""
+
+
+class AccessError(StreamgaugeError, OSError):
+    """The file of users, keys, sessions and the audit log can't be opened, read or written."""
 
 
 class DeliveryError(StreamgaugeError):

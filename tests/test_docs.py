@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from pipeline.config import check_config, kafka
+from pipeline.cli.main import app
+from pipeline.config import check_config, kafka, web
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,6 +47,32 @@ def test_every_kafka_key_is_described():
     section = (ROOT / "docs" / "operations.md").read_text().partition("## Kafka\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(kafka.KEYS)
+
+
+def test_every_web_key_is_described():
+    """The table of `[web]` has the keys that are allowed, and no others."""
+    section = (ROOT / "docs" / "security.md").read_text().partition("## All keys of `[web]`\n")[2]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(web.KEYS)
+
+
+def test_the_security_commands_run(tmp_path, monkeypatch):
+    """Typed as written, each command about users, keys and the audit log does what the page says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.toml").write_text('[app]\nname = "shop"\n')
+    shown = [shlex.split(line) for line in commands(ROOT / "docs" / "security.md") if line.startswith("streamgauge")]
+    assert {words[1] for words in shown} == {"users", "keys", "audit", "web"}
+    printed = {}
+    for words in shown:
+        if words[1] != "web":  # stays until it is stopped; its own tests run it
+            given = [printed["keys add"].split('"')[3] if word == "ID" else word for word in words[1:]]
+            result = CliRunner().invoke(app, given, input="correct horse battery\n")
+            assert result.exit_code == 0, (words, result.stderr)
+            printed[" ".join(words[1:3])] = result.stdout
+    assert printed["keys revoke"].startswith('{"revoked":')
+    assert "key.revoke" in printed["audit show"]
+    assert '"head":"3:' in printed["audit verify"]
+    assert [path.name for path in (tmp_path / "var" / "web").iterdir()] == ["shop-access.db"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

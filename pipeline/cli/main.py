@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands import incidents, load, tables, topics
+from pipeline.cli.commands import audit, incidents, keys, load, tables, topics, users
 from pipeline.cli.commands.alerts import alerts
 from pipeline.cli.commands.backtest import backtest
 from pipeline.cli.commands.check import check
@@ -61,6 +61,8 @@ app.add_typer(incidents.app, name="incidents", rich_help_panel="Look")
 app.add_typer(tables.app, name="tables", rich_help_panel="Look")
 app.add_typer(topics.app, name="topics", rich_help_panel="Look")
 app.add_typer(load.app, name="load", rich_help_panel="Records")
+for name, group in {"users": users, "keys": keys, "audit": audit}.items():
+    app.add_typer(group.app, name=name, rich_help_panel="Access")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@
 4    a worker can't go on: its partitions are stopped, or another worker owns them
 5    stored state or a record can't be read by this version
 6    an alert was computed again, and is not as it was raised
+7    the audit log is not as it was written
 75   a worker's partition does not move, also after it was opened again: a supervisor should start it again
 130  interrupted before the end by Ctrl-C or SIGTERM; a second one ends on the spot
 141  whoever read the output went away, as ``head`` does
@@ -28,12 +29,14 @@ from pipeline.errors import StreamgaugeError
 
 FAILED: Final = 1
 MISMATCH: Final = 6
+ALTERED: Final = 7
 INTERRUPTED: Final = 130
 CLOSED: Final = 141
 
 EXIT_CODES: Final = """\
 [bold]Exit codes[/]  0 done or stopped in order · 1 failed · 2 wrong command line or configuration · 3 event log · \
 4 worker can't go on · 5 unreadable state · 6 an alert is not as it was · \
+7 the audit log is not as it was · \
 75 worker stuck, start it again · 130 interrupted before the end · 141 the reader of the output went away"""
 
 

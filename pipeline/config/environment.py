@@ -15,7 +15,7 @@ from agents.expression import closest, listed
 from pipeline.config.document import KeyPath
 
 PREFIX = "STREAMGAUGE_"
-SECRET_KEYS = frozenset({"password", "key_password", "oauth_token", "oauth_client_secret"})
+SECRET_KEYS = frozenset({"password", "key_password", "oauth_token", "oauth_client_secret", "audit_key"})
 """Keys whose values only the environment may give, and nobody may see."""
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -20,6 +20,7 @@ from pipeline.config.scores import read_scores
 from pipeline.config.section import Section, names_of
 from pipeline.config.streams import read_streams, read_topic
 from pipeline.config.tables import read_tables
+from pipeline.config.web import read_web
 from pipeline.errors import ConfigError
 
 _SECTIONS: Final = {
@@ -37,7 +38,6 @@ _SECTIONS: Final = {
 }
 _RAISING: Final = {"rules": "rule", "patterns": "pattern", "detectors": "detector", "scores": "score"}
 _APP_KEYS = ("name", "log", "alerts", "commit", "health")
-_WEB_KEYS = ("host", "port")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -95,7 +95,7 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
             )
     _check_names(report, values)
     app = Section(report, ("app",), values.get("app", {}), _APP_KEYS)
-    web = Section(report, ("web",), values.get("web", {}), _WEB_KEYS)
+    web_host, web_port, web = read_web(report, values)
     name = app.text("name")
     if name and not _NAME.fullmatch(name):
         app.wrong("name", f"{show(name)} is no name; {_ALLOWED}")
@@ -121,8 +121,9 @@ def _config(report: Report, values: dict[str, Any], path: Path) -> AppConfig:
         deliver=read_deliver(report, values),
         scores=read_scores(report, values, streams),
         health=app.flag("health", default=True),
-        web_host=web.text("host", "127.0.0.1"),
-        web_port=web.whole("port", 8_080, 0, 65_535),
+        web_host=web_host,
+        web_port=web_port,
+        web=web,
         source=path,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.risk_spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
+from pipeline.access.settings import WebSettings
 from pipeline.delivery.settings import DeliverySettings
 from pipeline.incidents.settings import IncidentSettings
 from pipeline.kafka.settings import KafkaSettings
@@ -32,6 +33,7 @@ class AppConfig:
         health: Whether workers measure themselves.
         web_host: Address that the web view binds to.
         web_port: Its port; 0 takes a free one.
+        web: How the web view is reached, and who may enter.
         source: The file, for messages; ``None`` when made in code.
     """
 
@@ -50,4 +52,5 @@ class AppConfig:
     health: bool = True
     web_host: str = "127.0.0.1"
     web_port: int = 8080
+    web: WebSettings = field(default_factory=WebSettings)
     source: Path | None = None

@@ -25,7 +25,7 @@ from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.ring import AlertRing
 from pipeline.readmodel.tail import TopicTail, last_records, since
 from pipeline.store import Store
-from pipeline.views import TableReader, TableView
+from pipeline.views import Freshness, TableReader, TableView
 from tables.spec import TableSpec
 
 ALERTS_KEPT: Final = 2_000
@@ -134,6 +134,14 @@ class ReadModel:
         ends = {part.partition: part.end for part in self.tables.freshness(self.tables.source(name))}
         fresh = [replace(part, end=ends.get(part.partition, part.end)) for part in built.view.freshness]
         return replace(built.view, freshness=fresh)
+
+    def freshness(self, name: str) -> list[Freshness]:
+        """How far the rows of a table in the store are behind its source, by partition.
+
+        Raises:
+            KeyError: If there is no such table.
+        """
+        return self.store.freshness(name)
 
     def columns(self, name: str) -> list[ColumnInfo]:
         """The columns of a table as a reader sees them."""

@@ -12,7 +12,7 @@ from pipeline.errors import LogError, UsageError
 from pipeline.store.database import Column, Row, Writer, as_array
 
 _STAGED: Final = "staged_columns"
-_CHECKPOINT: Final = "256MB"
+_CHECKPOINT: Final = "64MB"
 
 
 class DuckDatabase:

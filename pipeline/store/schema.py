@@ -5,7 +5,7 @@ from typing import Final
 
 from pipeline.store.database import Database, Writer
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Of all that follows; a store of another one is built anew from the log."""
 
 TABLES: Final = {

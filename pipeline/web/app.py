@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator
@@ -15,6 +17,7 @@ from nicegui import ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from pipeline.access.settings import WebSettings
 from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log.api import Log
@@ -22,17 +25,23 @@ from pipeline.log.opening import open_log
 from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.store import default_store
+from pipeline.web.access import Access, open_access
+from pipeline.web.api.access import build_access_api
 from pipeline.web.api.live import Feeds
 from pipeline.web.api.routes import build_api
 from pipeline.web.changes import Changes
+from pipeline.web.gate import Gate
+from pipeline.web.headers import SecurityHeaders
 from pipeline.web.live.feed import Feed
 from pipeline.web.live.sources import AlertSource, IncidentSource
+from pipeline.web.pages.login import build_login
 from pipeline.web.pages.routes import build_pages
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.layout import FAVICON, STATIC
 from pipeline.web.problems import add_handlers
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OWN = ("127.0.0.1", "localhost", "[::1]")
 
 
 def wall_clock_ms() -> int:
@@ -47,6 +56,7 @@ def build_app(
     host: str = "127.0.0.1",
     clock_ms: Callable[[], int] = wall_clock_ms,
     store: str = "duckdb://:memory:",
+    access: Access | None = None,
 ) -> FastAPI:
     """Pages and JSON API, and the read model that follows ``log`` while they are served.
 
@@ -55,16 +65,17 @@ def build_app(
     Args:
         config: The streamgauge application to show.
         log: Its event log; stays open when the application ends.
-        host: Address that it will be served on; on a loopback address other host names are refused, so that a foreign
-            site can't reach it through a name that it points there.
+        host: Address that it will be served on; where only this machine can come, other host names are refused, so that
+            a foreign site can't reach it through a name that it points there.
         clock_ms: Wall clock, Unix ms.
         store: Where what the log says is kept, as ``pipeline.store`` takes it.
+        access: Who may enter; ``None`` lets everybody in who reaches it.
 
     Raises:
         UsageError: If the store can't be opened.
     """
     model = ReadModel(config, log, clock_ms=clock_ms, store=store)
-    app = build_api_app(model, host=host)
+    app = build_api_app(model, host=host, access=access)
     context = PageContext(model=model, answers=model.answers, changes=app.state.changes)
     app.include_router(build_pages(context, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -81,15 +92,19 @@ def build_app(
     return app
 
 
-def build_api_app(model: ReadModel, answers: Answers | None = None, *, host: str = "127.0.0.1") -> FastAPI:
-    """The JSON API alone, over a read model that is followed while the application is served.
+def build_api_app(
+    model: ReadModel, answers: Answers | None = None, *, host: str = "127.0.0.1", access: Access | None = None
+) -> FastAPI:
+    """The JSON API alone with its gate, over a read model that is followed while the application is served.
 
     Args:
         model: What the log says now.
         answers: Whom lists are asked of; ``None`` takes those of the model.
         host: See ``build_app``.
+        access: See ``build_app``.
     """
     answers = answers or model.answers
+    access = access or Access(model.config, login=False, clock_ms=wall_clock_ms)
     feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
     changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
 
@@ -109,11 +124,18 @@ def build_api_app(model: ReadModel, answers: Answers | None = None, *, host: str
         redoc_url=None,
         lifespan=lifespan,
     )
-    if host in LOOPBACK:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    app.include_router(build_api(model, answers, changes, feeds))
+    app.state.access = access
     app.state.feeds = feeds
     app.state.changes = changes
+    app.add_middleware(Gate, access=access)
+    hosts = list(access.settings.hosts)
+    if hosts or access.is_private:
+        own = (*_OWN, host) if access.is_private or host in LOOPBACK else ()
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, *own])
+    app.add_middleware(SecurityHeaders)
+    app.include_router(build_api(model, answers, changes, feeds))
+    app.include_router(build_access_api(access))
+    app.include_router(build_login(access, model.config.name))
     add_handlers(app, model)
     return app
 
@@ -148,7 +170,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
-            sys.stdout.write(f"web view: http://{f'[{host}]' if ':' in host else host}:{port}/\n")
+            scheme = "https" if self.config.is_ssl else "http"
+            sys.stdout.write(f"web view: {scheme}://{f'[{host}]' if ':' in host else host}:{port}/\n")
             sys.stdout.flush()
 
     @contextlib.contextmanager
@@ -165,33 +188,57 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(config: AppConfig, host: str, port: int) -> None:
+def serve(config: AppConfig, host: str, port: int, *, store: str | None = None) -> None:
     """Serve the web view until SIGINT or SIGTERM; prints its address once it answers.
 
     Args:
         config: The application to show.
         host: Address to bind to.
         port: 0 takes a free one.
+        store: Where what the log says is kept, as ``pipeline.store`` takes it; ``None`` for the default.
 
     Raises:
-        UsageError: If the port is taken, the address is not this machine's, or another process has the store.
+        UsageError: If the port is taken, the address is not this machine's, another process has the store, or others
+            could reach it without login.
         LogError: If the log can't be opened.
     """
     listening = bind(host, port)
     try:
-        asyncio.run(_serve(config, host, listening))
+        is_loopback = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+        access = open_access(config, is_loopback=is_loopback, clock_ms=wall_clock_ms)
+        kept = store or config.web.store or default_store(config.log, config.name)
+        asyncio.run(_serve(config, host, listening, kept, access))
     finally:
         listening.close()
 
 
-async def _serve(config: AppConfig, host: str, listening: socket.socket) -> None:
+async def _serve(config: AppConfig, host: str, listening: socket.socket, store: str, access: Access) -> None:
     log = open_log(config.log, kafka=config.kafka)
     try:
-        app = build_app(config, log, host=host, store=default_store(config.log, config.name))
+        app = build_app(config, log, host=host, store=store, access=access)
         logging.getLogger("nicegui").setLevel(logging.ERROR)
-        settings = uvicorn.Config(
-            app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False
-        )
-        await _Server(settings).serve(sockets=[listening])
+        await _Server(_settings(app, config.web)).serve(sockets=[listening])
     finally:
         await log.close()
+        access.database.close()
+
+
+def _settings(app: FastAPI, web: WebSettings) -> uvicorn.Config:
+    settings = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+        proxy_headers=bool(web.proxies),
+        forwarded_allow_ips=list(web.proxies),
+        ssl_certfile=web.cert_file,
+        ssl_keyfile=web.key_file,
+    )
+    try:
+        settings.load()
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"cert_file or key_file of [web] can't be used: {error}; both must be PEM files that belong together"
+        ) from error
+    return settings

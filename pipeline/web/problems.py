@@ -20,12 +20,13 @@ from pipeline.web.schemas.common import Problem
 PROBLEM: Final = "application/problem+json"
 _TITLES: Final = {
     400: "Bad request",
-    401: "Who are you?",
+    401: "Not logged in",
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "Not possible now",
     422: "Wrong parameter",
+    429: "Too many tries",
     503: "The log or the store does not answer",
 }
 

@@ -203,7 +203,7 @@ class TableKeeper:
         if others:
             with self._database.write() as writer:
                 self._replace(writer, layout, {found: made[found] for found in others})
-                self._set_digests(writer, layout, {found: summed[found] for found in others})
+                self._set_digests(writer, layout, summed, {found: len(made[found].places) for found in others})
         for found in others:
             value = summed[found]
             if value is None:
@@ -250,17 +250,20 @@ class TableKeeper:
         times = {each.partition: each.committed_ms for each in self._reader.freshness(layout.source)}
         self._points.write(writer, layout, filled, times, len(self.layouts))
 
-    def _set_digests(self, writer: Writer, layout: Layout, values: Mapping[_Id, int | None]) -> None:
-        for part, blocks in _by_part(values).items():
+    def _set_digests(
+        self, writer: Writer, layout: Layout, summed: Mapping[_Id, int | None], held: Mapping[_Id, int]
+    ) -> None:
+        for part, blocks in _by_part(held).items():
             writer.run(
                 f"DELETE FROM blocks WHERE tab = {layout.number} AND part = {part} AND block IN ({blocks})"  # noqa: S608
             )
-        kept = {found: value for found, value in values.items() if value is not None}
+        kept = [found for found, rows in held.items() if rows]
         columns: dict[str, Column] = {
             "tab": [layout.number] * len(kept),
             "part": [found.part for found in kept],
             "block": [found.block for found in kept],
-            "digest": [*kept.values()],
+            "held": [held[found] for found in kept],
+            "digest": [summed[found] for found in kept],
         }
         writer.insert("blocks", columns)
 

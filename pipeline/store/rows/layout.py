@@ -87,7 +87,7 @@ def prepare_rows(database: Database, of: Mapping[str, Layout]) -> None:
         if fact(writer, "definition") == wanted:
             return
         drop(writer, [name for name in existing(writer) if name.startswith(_OWN)])
-        writer.run("CREATE TABLE blocks (tab INTEGER, part INTEGER, block INTEGER, digest BIGINT)")
+        writer.run("CREATE TABLE blocks (tab INTEGER, part INTEGER, block INTEGER, held INTEGER, digest BIGINT)")
         for layout in of.values():
             _make(writer, layout, database)
         set_fact(writer, "definition", wanted)
@@ -106,6 +106,8 @@ def _make(writer: Writer, layout: Layout, database: Database) -> None:
     )
     if database.indexed:
         writer.run(f"CREATE INDEX {layout.rows}_by_block ON {layout.rows} (part, block)")
+        writer.run(f"CREATE INDEX {layout.rows}_by_place ON {layout.rows} (place)")
+        writer.run(f"CREATE INDEX {layout.rows}_by_key ON {layout.rows} (key)")
         writer.run(f"CREATE INDEX {layout.points}_by_key ON {layout.points} (key)")
         writer.run(f"CREATE INDEX {layout.points}_by_number ON {layout.points} (number)")
 

@@ -24,32 +24,51 @@ def find_rows(database: Database, layout: Layout, asked: TableQuery) -> Page:
     if asked.offset < 0:
         raise UsageError(f"offset must not be negative, got {asked.offset}")
     chosen = _chosen(layout, asked)
-    order = _order(layout, asked)
-    total = int(database.read(f"SELECT count(*) FROM {layout.rows}")[0][0])  # noqa: S608 - names of ours, all of these
     where = chosen.where()
-    matching = total
+    total = int(database.read("SELECT coalesce(sum(held), 0) FROM blocks WHERE tab = $1", [layout.number])[0][0])
     if where:
-        matching = int(database.read(f"SELECT count(*) FROM {layout.rows} {where}", chosen.values)[0][0])  # noqa: S608
-    if asked.offset >= matching:
-        return Page([], matching, total)
-    cells = "".join(f", {name}" for name in layout.cells)
-    sql = (
-        f"SELECT key, part, start_ms{cells} FROM {layout.rows} WHERE place IN "  # noqa: S608
-        f"(SELECT place FROM {layout.rows} {where} ORDER BY {order} LIMIT {asked.limit} OFFSET {asked.offset}) "
-        f"ORDER BY {order}"
-    )
+        found = database.read(_filtered(layout, asked, where), chosen.values)
+        count = f"SELECT count(*) FROM {layout.rows} {where}"  # noqa: S608 - names of ours, as below
+        matching = int(found[0][0] if found else database.read(count, chosen.values)[0][0])
+    else:
+        found = database.read(_everything(layout, asked)) if asked.offset < total else []
+        matching = total
     size_ms = layout.spec.window.size_ms
-    rows = [
-        Row(key, part, start_ms, start_ms + size_ms, tuple(values))
-        for key, part, start_ms, *values in database.read(sql, chosen.values)
-    ]
+    rows = [Row(key, part, start_ms, start_ms + size_ms, tuple(values)) for _, key, part, start_ms, *values in found]
     return Page(rows, matching, total)
+
+
+def _everything(layout: Layout, asked: TableQuery) -> str:
+    """A page of all rows: what decides the order is read of all, what is shown of the page alone."""
+    order = _order(asked, _sorted_by(layout, asked))
+    return (
+        f"SELECT 0, {_shown(layout)} FROM {layout.rows} WHERE place IN "  # noqa: S608
+        f"(SELECT place FROM {layout.rows} ORDER BY {order} LIMIT {asked.limit} OFFSET {asked.offset}) ORDER BY {order}"
+    )
+
+
+def _filtered(layout: Layout, asked: TableQuery, where: str) -> str:
+    """The same of those that pass, which are looked for once, for the page and for their number."""
+    order = _order(asked, "sorted_by")
+    return (
+        f"WITH found AS MATERIALIZED (SELECT place, {_sorted_by(layout, asked)} AS sorted_by "  # noqa: S608
+        f"FROM {layout.rows} {where}) "
+        f"SELECT (SELECT count(*) FROM found), {_shown(layout)} FROM {layout.rows} WHERE place IN "
+        f"(SELECT place FROM found ORDER BY {order} LIMIT {asked.limit} OFFSET {asked.offset}) "
+        f"ORDER BY {_order(asked, _sorted_by(layout, asked))}"
+    )
+
+
+def _shown(layout: Layout) -> str:
+    return ", ".join(("key", "part", "start_ms", *layout.cells))
 
 
 def _chosen(layout: Layout, asked: TableQuery) -> Conditions:
     chosen = Conditions()
     if asked.partition is not None:
         chosen.add("part = ?", asked.partition)
+    if asked.key is not None:
+        chosen.add("key = ?", asked.key)
     for condition in asked.where:
         column = _column(layout, condition.column)
         if column == "key":
@@ -62,11 +81,14 @@ def _chosen(layout: Layout, asked: TableQuery) -> Conditions:
     return chosen
 
 
-def _order(layout: Layout, asked: TableQuery) -> str:
+def _sorted_by(layout: Layout, asked: TableQuery) -> str:
+    return "place" if asked.sort is None else _column(layout, asked.sort)
+
+
+def _order(asked: TableQuery, sorted_by: str) -> str:
     if asked.sort is None:
         return "place"
-    direction = "DESC" if asked.descending else "ASC"
-    return f"{_column(layout, asked.sort)} {direction} NULLS LAST, place"
+    return f"{sorted_by} {'DESC' if asked.descending else 'ASC'} NULLS LAST, place"
 
 
 def _column(layout: Layout, name: str) -> str:

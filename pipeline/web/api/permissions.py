@@ -8,7 +8,8 @@ from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection
 from starlette.status import WS_1008_POLICY_VIOLATION
 
-from pipeline.web.auth import current_user
+from pipeline.access.roles import parse_role
+from pipeline.web.auth import requires
 
 Role = Literal["viewer", "analyst", "operator", "admin"]
 LOOK: Final[Role] = "viewer"
@@ -22,8 +23,7 @@ def needs(role: Role) -> Any:
     Args:
         role: ``LOOK`` to read, ``HANDLE`` to acknowledge, resolve and label, ``SILENCE`` to snooze.
     """
-    del role  # there is one user, who has every role
-    return Depends(current_user)
+    return Depends(requires(parse_role(role)))
 
 
 async def same_origin(connection: HTTPConnection) -> None:

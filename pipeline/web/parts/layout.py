@@ -11,6 +11,7 @@ from nicegui import ui
 
 from pipeline.config.model import AppConfig
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.parts.account import account, login_note
 from pipeline.web.parts.elements import ICONS, Tag, icon, when
 
 STATIC: Final = Path(__file__).parents[1] / "static"
@@ -45,6 +46,11 @@ def _version() -> str:
 _VERSION: Final = _version()
 
 
+def versioned(name: str) -> str:
+    """The address of a static file."""
+    return f"/static/{name}?v={_VERSION}"
+
+
 def command(config: AppConfig, words: str) -> str:
     """The exact command line for this configuration.
 
@@ -72,6 +78,7 @@ def frame(model: ReadModel, *, title: str, page: str) -> Iterator[Tag]:
         _header(model, dark)
         _navigation(page)
         with Tag("main", classes="sg-main", attributes={"id": "main"}) as main:
+            login_note()
             yield main
     ui.skip_link(target=main)
 
@@ -86,6 +93,7 @@ def _header(model: ReadModel, dark: ui.dark_mode) -> None:
         )
         Tag("div", classes="sg-spacer")
         _freshness(model)
+        account()
         with Tag(
             "button", classes="sg-iconbtn", attributes={"type": "button", "aria-label": "Switch between light and dark"}
         ) as button:

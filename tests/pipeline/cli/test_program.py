@@ -29,6 +29,9 @@ COMMANDS = [
     "web",
     "produce",
     "consume",
+    "users",
+    "keys",
+    "audit",
     "version",
 ]
 

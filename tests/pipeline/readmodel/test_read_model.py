@@ -2,8 +2,11 @@
 
 import asyncio
 
-from pipeline.errors import LogError
+import pytest
+
+from pipeline.errors import LogError, UsageError
 from pipeline.log.opening import open_log
+from pipeline.readmodel.query import TableQuery, run
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.glance import glance
 from tests.pipeline.web.filled import example, fill, now_ms
@@ -72,6 +75,32 @@ def test_a_refresh_without_news_makes_no_table_anew(tmp_path):
         before = model.view("account_10m")
         await model.refresh()
         assert model.view("account_10m").keys is before.keys
+        await log.close()
+
+    asyncio.run(work())
+
+
+def test_the_store_has_the_rows_of_every_table(tmp_path):
+    """Those of the application and of health, with their quantiles and their freshness, as a view has them."""
+    url = f"local://{tmp_path}/log.db"
+
+    async def work():
+        log = open_log(url)
+        await fill(log, example(url))
+        model = ReadModel(example(url), log, clock_ms=now_ms, store=f"duckdb://{tmp_path}/store.duckdb")
+        await model.refresh()
+        while model.store.behind:
+            await model.refresh()
+        for name in model.specs:
+            for asked in (TableQuery(limit=1_000), TableQuery(sort="key", descending=True, offset=3, limit=7)):
+                assert await model.answers.rows(name, asked) == run(model.view(name), asked), name
+            assert model.freshness(name) == model.view(name).freshness
+        page = await model.answers.rows("account_10m", TableQuery(limit=1))
+        history = await model.answers.key_history("account_10m", page.rows[0].key)
+        assert tuple(values[-1] for values in history.values.values()) == page.rows[0].values
+        with pytest.raises(UsageError, match="there is no table 'nope'; there are: account_10m"):
+            await model.answers.rows("nope", TableQuery())
+        model.close()
         await log.close()
 
     asyncio.run(work())

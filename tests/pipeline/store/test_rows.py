@@ -101,6 +101,7 @@ def _question(names, chance, choice):
     columns = [*names, "partition", "window_start_ms", "window_end_ms"]
     return TableQuery(
         words=tuple(choice(["ACCT", "ä", "1-1", "-0-", "zz", "%", "_"]) for _ in range(int(chance() * 2))),
+        key=choice([None] * 9 + ["acct-0-3", "nobody"]),
         where=tuple(
             Condition(choice(columns), choice(OPERATORS), choice([0, 1, 2, 150.5, 1_000, -3]))
             for _ in range(int(chance() * 3))
@@ -144,6 +145,7 @@ def test_a_question_gives_what_brute_force_does(filled, data):
         st.builds(
             TableQuery,
             words=st.lists(st.text("aäctÄACT-0123", max_size=3), max_size=2).map(tuple),
+            key=st.sampled_from([None, None, None, "ÄcCt-1-7", "acct-1-7"]),
             where=st.lists(where, max_size=2).map(tuple),
             partition=st.sampled_from([None, 0, 1, 2]),
             sort=st.sampled_from([None, "key", *columns]),

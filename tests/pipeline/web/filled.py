@@ -19,9 +19,11 @@ RATE_PER_S = 150
 MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
 
 
-def example(url, *, incidents=None):
-    """The payments example on another log, with incidents or without."""
-    return replace(load_config(EXAMPLE), log=url, incidents=incidents)
+def example(url, **changes):
+    """The payments example on another log, with its users and audit log beside it."""
+    config = load_config(EXAMPLE)
+    users = config.web.users or f"{url.removeprefix('local://')}-access.db"
+    return replace(config, log=url, web=replace(config.web, users=users), **changes)
 
 
 def now_ms():
