@@ -18,7 +18,9 @@ from pipeline.health.lag import LagRow, read_lag, with_measured, with_rates
 from pipeline.log.api import Log, PartitionInfo, TopicSpec
 from pipeline.plan import source_topics
 from pipeline.readmodel.columns import ColumnInfo, columns_of
+from pipeline.readmodel.groups import OtherGroups
 from pipeline.readmodel.history import SPAN_MS, History, read_row
+from pipeline.readmodel.lag_trend import LagTrends
 from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.ring import AlertRing
 from pipeline.readmodel.tail import TopicTail, last_records, since
@@ -90,6 +92,9 @@ class ReadModel:
         self.answers: Answers = self.store.answers
         self.history = History()
         self.lag: list[LagRow] = []
+        self.followed = frozenset(source_topics(config))
+        self.groups = OtherGroups(log, own=config.name)
+        self.trends = LagTrends()
         self.topics: dict[str, TopicState] = {}
         self.generation = 0
         self.refreshed_ms: int | None = None
@@ -195,10 +200,12 @@ class ReadModel:
                     self.unreadable += 1
 
     async def _read_lag(self, now_ms: int, generation: int) -> None:
-        topics = [topic for topic in source_topics(self.config) if topic in self.topics]
+        topics = [topic for topic in self.followed if topic in self.topics]
         looked = await read_lag(self.log, self.config.name, now_ms, topics) if topics else []
         rows = with_rates(self._looks[0], looked) if self._looks else looked
         self._looks.append(looked)
+        await self.groups.refresh(now_ms)
+        self.trends.add([*rows, *self.groups.rows])
         if MEASURED_TABLE in self.specs:
             rows = with_measured(rows, self.config.name, self.view(MEASURED_TABLE))
         self.lag = rows

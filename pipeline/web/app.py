@@ -12,8 +12,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator
 
 import uvicorn
-from fastapi import Depends, FastAPI, Request
-from nicegui import APIRouter, ui
+from fastapi import FastAPI
+from nicegui import ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -29,17 +29,14 @@ from pipeline.web.access import Access, open_access
 from pipeline.web.api.access import build_access_api
 from pipeline.web.api.live import Feeds
 from pipeline.web.api.routes import build_api
-from pipeline.web.auth import current_user
 from pipeline.web.changes import Changes
 from pipeline.web.gate import Gate
 from pipeline.web.headers import SecurityHeaders
 from pipeline.web.live.feed import Feed
 from pipeline.web.live.sources import AlertSource, IncidentSource
-from pipeline.web.pages.alerts import alerts_page
-from pipeline.web.pages.api import api_page
 from pipeline.web.pages.login import build_login
-from pipeline.web.pages.overview import overview_page
-from pipeline.web.pages.tables import table_page, tables_page
+from pipeline.web.pages.routes import build_pages
+from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.layout import FAVICON, STATIC
 from pipeline.web.problems import add_handlers
 
@@ -79,12 +76,14 @@ def build_app(
     """
     model = ReadModel(config, log, clock_ms=clock_ms, store=store)
     app = build_api_app(model, host=host, access=access)
-    app.include_router(build_pages(model, app))
+    context = PageContext(model=model, answers=model.answers, changes=app.state.changes)
+    app.include_router(build_pages(context, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     ui.run_with(
         app,
         title="streamgauge",
         favicon=FAVICON,
+        language="en-US",  # of the pages, which screen readers go by
         dark=None,
         tailwind=False,
         show_welcome_message=False,
@@ -127,6 +126,7 @@ def build_api_app(
     )
     app.state.access = access
     app.state.feeds = feeds
+    app.state.changes = changes
     app.add_middleware(Gate, access=access)
     hosts = list(access.settings.hosts)
     if hosts or access.is_private:
@@ -138,37 +138,6 @@ def build_api_app(
     app.include_router(build_login(access, model.config.name))
     add_handlers(app, model)
     return app
-
-
-def build_pages(model: ReadModel, app: FastAPI) -> APIRouter:
-    """The pages over a read model."""
-    router = APIRouter(dependencies=[Depends(current_user)])
-
-    @router.page("/")
-    def overview() -> None:
-        overview_page(model)
-
-    @router.page("/tables")
-    def tables() -> None:
-        tables_page(model)
-
-    @router.page("/tables/{name}")
-    def table(name: str, q: str = "") -> None:
-        table_page(model, name, q)
-
-    @router.page("/alerts")
-    def alerts() -> None:
-        alerts_page(model)
-
-    @router.page("/alerts/{alert_id}")
-    def alert(alert_id: str) -> None:
-        alerts_page(model, alert_id)
-
-    @router.page("/api")
-    def api(request: Request) -> None:
-        api_page(model, app, str(request.base_url))
-
-    return router
 
 
 def bind(host: str, port: int) -> socket.socket:

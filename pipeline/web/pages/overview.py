@@ -1,46 +1,58 @@
 """Overview: one glance says whether all is well."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from nicegui import ui
 
-from pipeline.health.burrow import Status
-from pipeline.health.lag import LagRow
+from pipeline.deadletter import dead_letter_topic
+from pipeline.health import health_topic
+from pipeline.readmodel.questions import AlertsAsked
 from pipeline.readmodel.read_model import ReadModel
-from pipeline.readmodel.ring import AlertFilter
-from pipeline.web.glance import LAGGING_MS, glance
+from pipeline.web.glance import glance
 from pipeline.web.parts import human
 from pipeline.web.parts.alert_list import AlertFeed
 from pipeline.web.parts.charts import ChartSpec, LiveChart, Points
-from pipeline.web.parts.elements import Tag, table_head, when
+from pipeline.web.parts.context import PageContext
+from pipeline.web.parts.elements import Tag, table_head
+from pipeline.web.parts.lag_rows import COLUMNS, live_rows
 from pipeline.web.parts.layout import TICK_S, command, frame, head
+from pipeline.web.parts.tiles import tiles
+from pipeline.web.parts.topology import INCIDENTS, Node, Topology
 
-RECENT_MS: Final = 10_000
-ALERTS_MS: Final = 300_000
 FEED_LENGTH: Final = 4
-KEEPS_UP_MS: Final = 5_000
+HOUR_MS: Final = 3_600_000
+_FLOWS_S: Final = 5.0
 
 
-def overview_page(model: ReadModel) -> None:
+async def overview_page(context: PageContext) -> None:
     """Build the page at ``/``."""
+    model = context.model
     with frame(model, title="Overview", page="overview"):
         head("Overview")
-        updates = [_banner(model), _tiles(model)]
+        banner = _banner(model)
+        numbers = tiles(context)
         with Tag("div", classes="sg-grid"):
             charts = [LiveChart(spec) for spec in _charts(model)]
-            updates.append(_feed(model))
-        updates.append(_partitions(model))
+            feed = _feed(context)
+        flows = _topology(context)
+        partitions = _partitions(model)
 
-    def tick() -> None:
-        for update in updates:
-            update()
+    async def tick() -> None:
+        banner()
+        await numbers()
+        await feed.update(AlertsAsked())
+        partitions()
+
+    def draw() -> None:
         for chart in charts:
             chart.update(model.generation)
 
-    for update in updates:
-        update()
-    ui.timer(TICK_S, tick)
+    await tick()
+    await flows()
+    ui.timer(TICK_S, tick, immediate=False)
+    ui.timer(TICK_S, draw)
+    ui.timer(_FLOWS_S, flows, immediate=False)
 
 
 def _banner(model: ReadModel) -> Callable[[], None]:
@@ -58,55 +70,13 @@ def _banner(model: ReadModel) -> Callable[[], None]:
     return update
 
 
-class _Tile:
-    def __init__(self, title: str, explanation: str) -> None:
-        with Tag("dl", classes="sg-card sg-tile", attributes={"title": explanation}) as self.box:
-            Tag("dt", title)
-            self.value = Tag("dd", human.NOTHING, "v sg-num")
-            self.small = Tag("dd", "", "s sg-num")
-
-    def show(self, value: str, small: str, mood: str = "") -> None:
-        self.value.put(value)
-        self.small.put(small)
-        self.box.mark_as(mood, ("is-bad", "is-warn"))
-
-
-def _tiles(model: ReadModel) -> Callable[[], None]:
-    with Tag("div", classes="sg-tiles"):
-        throughput = _Tile("Throughput", "Records processed a second, over the last ten seconds")
-        latency = _Tile("Latency p99", "From append to processed, over the last ten seconds")
-        lag = _Tile("Lag", "Age of the oldest record that is not processed yet")
-        alerts = _Tile("Alerts, 5 m", "Alerts detected in the last five minutes")
-        refused = _Tile("Refused, 5 m", "Records that could not be decoded, and records too late to count")
-
-    def update() -> None:
-        now_ms = model.clock_ms()
-        sources = model.sources()
-        recent = model.history.recent(now_ms, RECENT_MS, topics=sources)
-        produced = [row.produce_per_s for row in model.lag if row.topic in sources]
-        known = [rate for rate in produced if rate is not None]
-        known_rate = 0.0 if recent.rate is None and len(model.history) and model.lag else recent.rate
-        throughput.show(human.rate(known_rate), f"{human.rate(sum(known))} produced" if known else "")
-        latency.show(human.duration(recent.latency_ms(0.99)), f"p50 {human.duration(recent.latency_ms(0.5))}")
-        worst_ms = max((row.lag_ms for row in model.lag), default=None)
-        behind = sum(row.lag_records for row in model.lag)
-        mood = "is-warn" if worst_ms is not None and worst_ms >= LAGGING_MS else ""
-        lag.show(human.duration(worst_ms), f"{human.plural(behind, 'record')} waiting", mood)
-        counts = model.alerts.count_since(now_ms - ALERTS_MS)
-        loud = [f"{counts[name]:,} {name}" for name in ("critical", "high", "medium", "low", "info") if name in counts]
-        more = "+" if model.alerts.is_full_since(now_ms - ALERTS_MS) else ""
-        alerts.show(human.number(sum(counts.values())) + more, " · ".join(loud[:2]) or "none")
-        span = model.history.recent(now_ms, ALERTS_MS)
-        refused.show(human.number(span.rejected), f"{span.late:,} late")
-
-    return update
-
-
 def _charts(model: ReadModel) -> list[ChartSpec]:
     history = model.history
 
     def named(fetch: Callable[[int], Points]) -> Callable[[int], Points]:
-        return lambda after: {model.short(topic): points for topic, points in fetch(after).items()}
+        return lambda after: {
+            model.short(topic): points for topic, points in fetch(after).items() if topic in model.followed
+        }
 
     run: str | None = None
     waiting = "Workers don't measure themselves: set health = true under [app] in the configuration."
@@ -144,89 +114,72 @@ def _charts(model: ReadModel) -> list[ChartSpec]:
     ]
 
 
-def _feed(model: ReadModel) -> Callable[[], None]:
+def _feed(context: PageContext) -> AlertFeed:
     with Tag("section", classes="sg-card"):
         with Tag("header"):
             Tag("h2", "Latest alerts")
             Tag("a", "All alerts", "sg-small", {"href": "/alerts"})
         with Tag("div", classes="sg-feed-short"):
-            feed = AlertFeed(model, limit=FEED_LENGTH)
-    return lambda: feed.update(AlertFilter())
+            return AlertFeed(context, limit=FEED_LENGTH)
 
 
-_COLUMNS: Final = [
-    ("Partition", ""),
-    ("Status", ""),
-    ("Lag", "r"),
-    ("Waiting", "r"),
-    ("Produced", "r"),
-    ("Processed", "r"),
-    ("Caught up in", "r"),
-    ("Committed", "r"),
-    ("Owner", ""),
-]
+def _topology(context: PageContext) -> Callable[[], Awaitable[None]]:
+    model = context.model
+    rates: dict[str, float] = {}
+    hourly: dict[str, int] = {}
+    counts: dict[str, int] = {}
+
+    def said(node: Node) -> tuple[str, bool]:
+        if node.kind == "rule":
+            count = hourly.get(node.name, 0)
+            return (human.plural(count, "alert"), count > 0)
+        if node.kind == "topic":
+            count = counts.get(node.name, 0)
+            return (f"{count:,} open" if node.name == INCIDENTS else f"{count:,}", count > 0)
+        source = _source(model, node)
+        return (human.rate(rates.get(source)), bool(rates.get(source)))
+
+    drawing = Topology(model.config, said)
+
+    async def update() -> None:
+        rates.clear()
+        for row in model.lag:
+            if row.consume_per_s is not None:
+                rates[row.topic] = rates.get(row.topic, 0.0) + row.consume_per_s
+        hourly.update({facts.name: sum(facts.hourly[-2:]) for facts in await context.answers.rules()})
+        await _count(context, counts)
+        drawing.update()
+
+    return update
 
 
-class _PartitionRow:
-    def __init__(self, name: str) -> None:
-        with Tag("tr") as self.row:
-            Tag("td", name, "strong")
-            with Tag("td"):
-                self.status = Tag("span", "", "sg-pill")
-            self.numbers = [Tag("td", "", "r") for _ in range(5)]
-            with Tag("td", classes="r"):
-                self.committed = when(None, ago=True)
-            self.owner = Tag("td", "")
-
-    def show(self, row: LagRow) -> None:
-        status = row.status.name
-        self.status.put(status)
-        self.status.mark_as(status.lower(), tuple(each.name.lower() for each in Status))
-        self.status.set("title", row.reason)
-        texts = (
-            human.duration(row.lag_ms),
-            human.number(row.lag_records),
-            human.rate(row.produce_per_s),
-            human.rate(row.consume_per_s),
-            _eta(row),
-        )
-        for cell, text in zip(self.numbers, texts, strict=True):
-            cell.put(text)
-        self.committed.set("ms", "" if row.committed_ms is None else row.committed_ms)
-        owner = row.owner if row.lease == "held" else None
-        self.owner.put(_short(owner) if owner else human.NOTHING)
-        self.owner.set("title", owner)
+def _source(model: ReadModel, node: Node) -> str:
+    """Topic whose records a stream or table takes in."""
+    return model.tables.source(node.name) if node.kind == "table" else model.config.streams[node.name].topic
 
 
-def _eta(row: LagRow) -> str:
-    """When the lag is gone. What waits for less than a few commits is no lag to speak of: it keeps up."""
-    if row.eta_ms is None:
-        return human.NOTHING
-    if row.status is Status.OK and row.lag_ms < KEEPS_UP_MS:
-        return "keeps up"
-    return "never" if row.eta_ms < 0 else human.duration(row.eta_ms)
-
-
-def _short(member: str) -> str:
-    """Name, machine and process of a worker; what follows only makes it unique."""
-    return ":".join(member.split(":")[:2])
+async def _count(context: PageContext, counts: dict[str, int]) -> None:
+    """What lies in the topics on the right of the drawing."""
+    model = context.model
+    for name in (model.config.alerts_topic, *map(dead_letter_topic, model.sources())):
+        if name in model.topics:
+            counts[name] = model.topics[name].records
+    if model.config.incidents is not None:
+        counts[INCIDENTS] = sum((await context.answers.open_incidents()).values())
 
 
 def _partitions(model: ReadModel) -> Callable[[], None]:
-    rows: dict[str, _PartitionRow] = {}
+    own = health_topic(model.config.name)
     with Tag("section", classes="sg-section") as section:
-        Tag("h2", "Partitions")
-        with Tag("div", classes="sg-card"), Tag("div", classes="sg-scroll"), Tag("table", classes="sg-table"):
-            table_head(_COLUMNS, "Lag, rates and owner of each partition")
-            body = Tag("tbody")
+        with Tag("div", classes="sg-over"):
+            Tag("h2", "Partitions")
+            Tag("a", "All groups and partitions", "sg-small", {"href": "/lag"})
+        with Tag("div", classes="sg-card"), Tag("div", classes="sg-scroll"), Tag("table", classes="sg-table sg-dense"):
+            table_head(COLUMNS, "Lag, rates and owner of each partition")
+            rows = live_rows(model, Tag("tbody"))
 
     def update() -> None:
         section.set_visibility(bool(model.lag))
-        for row in model.lag:
-            name = f"{row.topic}/{row.partition}"
-            if name not in rows:
-                with body:
-                    rows[name] = _PartitionRow(name)
-            rows[name].show(row)
+        rows.show([row for row in model.lag if row.topic in model.followed and row.topic != own])
 
     return update

@@ -1,6 +1,6 @@
 """Small building blocks of the pages: plain HTML elements whose text is always text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from nicegui import ui
@@ -16,6 +16,14 @@ ICONS: Final = {
     "tables": '<rect x="3" y="4" width="18" height="16" rx="2"/><path d="M3 10h18M3 15h18M10 10v10"/>',
     "alerts": '<path d="M6 9a6 6 0 0 1 12 0c0 6 2.5 7 2.5 7h-17S6 15 6 9"/><path d="M10 20a2.2 2.2 0 0 0 4 0"/>',
     "api": '<path d="m8 7-5 5 5 5"/><path d="m16 7 5 5-5 5"/><path d="m13.5 5-3 14"/>',
+    "incidents": '<path d="M12 3 2.5 20h19L12 3Z"/><path d="M12 10v4.5M12 17.5v.01"/>',
+    "rules": '<path d="M4 6h10M18 6h2M4 12h2M10 12h10M4 18h7M15 18h5"/><circle cx="16" cy="6" r="2"/>'
+    '<circle cx="8" cy="12" r="2"/><circle cx="13" cy="18" r="2"/>',
+    "letters": '<rect x="3" y="5" width="18" height="14" rx="2"/><path d="m3.5 7 8.5 6 8.5-6"/>',
+    "lag": '<circle cx="12" cy="13" r="7.5"/><path d="M12 9v4l2.5 2.5M9.5 2.5h5"/>',
+    "system": '<rect x="3" y="4" width="18" height="7" rx="2"/><rect x="3" y="13" width="18" height="7" rx="2"/>'
+    '<path d="M7 7.5h.01M7 16.5h.01M11 7.5h6M11 16.5h6"/>',
+    "more": '<path d="M4 7h16M4 12h16M4 17h16"/>',
     "theme": '<circle cx="12" cy="12" r="8.5"/><path d="M12 3.5v17a8.5 8.5 0 0 0 0-17Z" fill="currentColor"/>',
 }
 
@@ -76,6 +84,25 @@ def icon(name: str) -> Element:
         f'stroke-linejoin="round" aria-hidden="true">{ICONS[name]}</svg>',
         sanitize=False,
     )
+
+
+def button(text: str, classes: str = "", attributes: Mapping[str, Attribute] | None = None) -> Tag:
+    """A plain button that submits nothing."""
+    return Tag("button", text, f"sg-btn {classes}".strip(), {"type": "button", **(attributes or {})})
+
+
+def spark(label: str, *, bars: bool = False) -> Tag:
+    """A sparkline of fixed size; its attribute ``values`` holds numbers separated by commas, nothing where none is."""
+    return Tag("sg-spark", "", "", {"label": label, "values": "", "bars": bars or None})
+
+
+def numbers(values: Iterable[float | None]) -> str:
+    """Values for a sparkline, four significant digits each.
+
+    >>> numbers([1.0, None, 12345.678])
+    '1,,1.235e+04'
+    """
+    return ",".join("" if value is None else f"{value:.4g}" for value in values)
 
 
 def empty_state(title: str, advice: str, command: str | None = None) -> Element:

@@ -1,7 +1,7 @@
 """One page of a table in an AG Grid: the server sorts and pages, the browser gets visible rows, then changes only."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import ui
@@ -10,8 +10,9 @@ from nicegui.events import GenericEventArguments
 from pipeline.readmodel.columns import ColumnInfo, ColumnKind
 from pipeline.readmodel.query import Row
 from pipeline.web.parts import human
+from pipeline.web.parts.evidence import key_address
 
-_FORMATS: dict[ColumnKind, Callable[[float | None], str]] = {
+FORMATS: dict[ColumnKind, Callable[[float | None], str]] = {
     "number": human.number,
     "ms": human.duration,
     "bytes": human.size,
@@ -31,6 +32,7 @@ _KEY: dict[str, Any] = {
     "cellClass": "key",
     "flex": None,
     "tooltipField": "key",
+    ":cellRenderer": "(p) => sg.link(p.data.href, p.value)",
 }
 GridRow = dict[str, str | int | float | None]
 
@@ -39,6 +41,7 @@ class TableGrid:
     """Shows rows and says when another order is asked for.
 
     Args:
+        table: Name of the table, for the address of a key.
         columns: The table's columns.
         key_width: Width of the key's column in pixels, where there is room for it.
         sort: Column that the rows are sorted by, and whether largest first.
@@ -47,12 +50,14 @@ class TableGrid:
 
     def __init__(
         self,
+        table: str,
         columns: list[ColumnInfo],
         *,
         key_width: int,
         sort: tuple[str | None, bool],
-        on_sort: Callable[[str | None, bool], None],
+        on_sort: Callable[[str | None, bool], Awaitable[None]],
     ) -> None:
+        self._table = table
         self._columns = columns
         self._on_sort = on_sort
         self._shown: dict[str, GridRow] = {}
@@ -123,17 +128,18 @@ class TableGrid:
         shown: GridRow = {
             "id": json.dumps([row.key, row.partition, row.window_start_ms]),
             "key": row.key,
+            "href": key_address(self._table, row.key),
             "partition": row.partition,
             "window_start_ms": row.window_start_ms,
             "window_end_ms": row.window_end_ms,
         }
         for place, (column, value) in enumerate(zip(self._columns, row.values, strict=True)):
-            shown[f"c{place}"] = value if column.kind == "time" else _FORMATS[column.kind](value)
+            shown[f"c{place}"] = value if column.kind == "time" else FORMATS[column.kind](value)
         return shown
 
-    def _sorted(self, event: GenericEventArguments) -> None:
+    async def _sorted(self, event: GenericEventArguments) -> None:
         column, direction = event.args or (None, None)
-        self._on_sort(column, direction == "desc")
+        await self._on_sort(column, direction == "desc")
 
 
 def _definition(field: str, options: dict[str, Any], sort: tuple[str | None, bool]) -> dict[str, Any]:

@@ -15,12 +15,17 @@ from pipeline.web.parts.account import account, login_note
 from pipeline.web.parts.elements import ICONS, Tag, icon, when
 
 STATIC: Final = Path(__file__).parents[1] / "static"
-PAGES: Final = (
-    ("overview", "Overview", "/"),
-    ("tables", "Tables", "/tables"),
-    ("alerts", "Alerts", "/alerts"),
-    ("api", "API", "/api"),
-)
+PAGES: Final = {
+    "": (("overview", "Overview", "/"),),
+    "Watch": (("incidents", "Incidents", "/incidents"), ("alerts", "Alerts", "/alerts")),
+    "Data": (
+        ("tables", "Tables", "/tables"),
+        ("rules", "Rules", "/rules"),
+        ("letters", "Dead letters", "/dead-letters"),
+    ),
+    "Pipeline": (("lag", "Lag", "/lag"), ("system", "System", "/system"), ("api", "API", "/api")),
+}
+ON_A_PHONE: Final = ("overview", "incidents", "alerts", "tables")
 THEMES: Final[dict[str, bool | None]] = {"light": False, "dark": True, "auto": None}
 FAVICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3d7be0" stroke-width="2.4" '
@@ -64,7 +69,8 @@ def frame(model: ReadModel, *, title: str, page: str) -> Iterator[Tag]:
     ui.add_head_html(
         f'<meta name="description" content="streamgauge: tables, lag and alerts of event streams">\n'
         f'<link rel="stylesheet" href="/static/streamgauge.css?v={_VERSION}">\n'
-        f'<script src="/static/streamgauge.js?v={_VERSION}" data-now="{now_ms}"></script>'
+        f'<script src="/static/streamgauge.js?v={_VERSION}" data-now="{now_ms}"></script>\n'
+        f'<script src="/static/figures.js?v={_VERSION}"></script>'
     )
     theme = client.request.cookies.get("streamgauge-theme", "auto")
     dark = ui.dark_mode(THEMES.get(theme))
@@ -124,11 +130,33 @@ def _freshness(model: ReadModel) -> None:
 
 
 def _navigation(current: str) -> None:
-    with Tag("nav", classes="sg-nav", attributes={"aria-label": "Pages"}), Tag("ul"):
-        for name, title, path in PAGES:
-            with Tag("li"), Tag("a", attributes={"href": path, "aria-current": "page" if name == current else None}):
-                icon(name)
-                Tag("span", title)
+    """Pages by what one comes for. A phone shows four in a bar at the bottom, and the rest behind a button."""
+    with Tag("nav", classes="sg-nav", attributes={"aria-label": "Pages"}):
+        with Tag("div", classes="sg-navs", attributes={"id": "pages"}):
+            for group, pages in PAGES.items():
+                with Tag("div", classes="sg-navgroup"):
+                    if group:
+                        Tag("p", group, "sg-navtitle", {"id": f"pages-{group}"})
+                    with Tag("ul", attributes={"aria-labelledby": f"pages-{group}" if group else None}):
+                        for page in pages:
+                            _link(page, current)
+        hidden = current not in ON_A_PHONE and current != ""
+        with Tag("button", classes="sg-more", attributes={"type": "button", "aria-expanded": "false"}) as more:
+            more.props["aria-controls"] = "pages"
+            more.mark_as("is-here" if hidden else "", ("is-here",))
+            icon("more")
+            Tag("span", "More")
+    more.on("click", js_handler="(e) => sg.more(e.currentTarget)")
+
+
+def _link(page: tuple[str, str, str], current: str) -> None:
+    name, title, path = page
+    with (
+        Tag("li", classes="" if name in ON_A_PHONE else "is-more"),
+        Tag("a", attributes={"href": path, "aria-current": "page" if name == current else None}),
+    ):
+        icon(name)
+        Tag("span", title)
 
 
 def head(title: str, subtitle: str = "") -> None:

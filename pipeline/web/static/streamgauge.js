@@ -58,6 +58,7 @@
   const token = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
   const escape = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
   const charts = new Map();
+  const repainted = new Map(); // drawings of other scripts, painted anew when the theme changes
 
   function look(state) {
     const muted = token("--muted"), line = token("--line"), unit = UNITS[state.unit];
@@ -133,13 +134,26 @@
     if (!document.hidden) draw(state);
   }
 
-  const repaint = () => charts.forEach((state) => { state.chart.setOption(look(state)); draw(state); });
+  const repaint = () => { charts.forEach((state) => { state.chart.setOption(look(state)); draw(state); }); repainted.forEach((paint) => paint()); };
   document.addEventListener("DOMContentLoaded", () => new MutationObserver(repaint).observe(document.body, { attributeFilter: ["class"] }));
   document.addEventListener("visibilitychange", () => { if (!document.hidden) charts.forEach(draw); });
   window.addEventListener("popstate", () => location.reload());
 
+  // Cells of the grid: text stays text, whatever a key holds.
+  function link(href, text) {
+    const anchor = document.createElement("a");
+    anchor.href = href;
+    anchor.textContent = text;
+    return anchor;
+  }
+
+  function more(button) {
+    const open = button.closest(".sg-nav").classList.toggle("is-open");
+    button.setAttribute("aria-expanded", String(open));
+  }
+
   window.sg = {
-    chart, time, utc, ago,
+    chart, time, utc, ago, link, more, look, token, escape, clock, repainted,
     theme: (name) => { document.cookie = `streamgauge-theme=${name}; path=/; max-age=31536000; samesite=lax`; },
   };
 })();

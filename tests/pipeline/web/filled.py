@@ -9,6 +9,7 @@ from agents.events import Outgoing, Records
 from load import PaymentsConfig, PaymentsLoad
 from pipeline.config import load_config
 from pipeline.log import Log
+from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 from pipeline.worker import build_app, serve
 
@@ -18,11 +19,11 @@ RATE_PER_S = 150
 MALFORMED = [b"{", b'{"id": 1}', b"\xff\xfe", b"null"]
 
 
-def example(url, *, incidents=None):
-    """The payments example on another log, with its users and audit log beside it, with incidents or without."""
+def example(url, **changes):
+    """The payments example on another log, with its users and audit log beside it."""
     config = load_config(EXAMPLE)
     users = config.web.users or f"{url.removeprefix('local://')}-access.db"
-    return replace(config, log=url, incidents=incidents, web=replace(config.web, users=users))
+    return replace(config, log=url, web=replace(config.web, users=users), **changes)
 
 
 def now_ms():
@@ -44,3 +45,16 @@ async def fill(log: Log, config):
     await produce(log, config)
     code = await serve(build_app(config, log, name="test"), asyncio.Event(), until_idle=True)
     assert code == 0
+
+
+def on_log(url, work):
+    """The result of ``work(log)`` with a log that is open for so long."""
+
+    async def opened():
+        log = open_log(url)
+        try:
+            return await work(log)
+        finally:
+            await log.close()
+
+    return asyncio.run(opened())

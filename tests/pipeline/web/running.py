@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.support.ui import WebDriverWait
 
+WAIT_S = 60
 ROOT = Path(__file__).parents[3]
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -84,3 +87,31 @@ def requested(driver):
         if message["method"] in {"Network.requestWillBeSent", "Network.webSocketCreated"}
     ]
     return [url for url in urls if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))]
+
+
+def until(driver, condition):
+    """What ``condition`` gives once it is true."""
+    wait = WebDriverWait(driver, WAIT_S, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
+    return wait.until(lambda _: condition())
+
+
+def texts(driver, css):
+    """Texts of all elements at one moment."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText.trim())"
+    return driver.execute_script(script, css)
+
+
+def calm(driver, address):
+    """No message on the console, and nothing was asked of anybody but this server."""
+    assert [entry for entry in driver.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}] == []
+    host = address.removeprefix("http://")
+    assert [url for url in requested(driver) if not url.startswith((f"http://{host}/", f"ws://{host}/"))] == []
+
+
+def charts(driver):
+    """Number of points in each series of each chart."""
+    return driver.execute_script(
+        "return [...document.querySelectorAll('.nicegui-echart')].map((element) => {"
+        " const option = getElement(+element.id.slice(1)).chart.getOption();"
+        " return Object.fromEntries((option.series || []).map((series) => [series.name, series.data.length])); })"
+    )

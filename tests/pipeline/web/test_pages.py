@@ -1,22 +1,29 @@
 """The pages in a real browser, over a real log with a real worker on it."""
 
-import asyncio
 import json
 from statistics import median
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from agents.events import Alert, Outgoing, RecordRef, Records
 from pipeline.alerts import encode_alert
-from pipeline.log.opening import open_log
-from tests.pipeline.web.filled import example, now_ms, produce
-from tests.pipeline.web.running import browser, need_chromium, process, requested, web
+from tests.pipeline.web.filled import example, now_ms, on_log, produce
+from tests.pipeline.web.running import browser, calm, charts, need_chromium, process, texts, until, web
 
-WAIT_S = 30
+PAGES = (
+    "/",
+    "/incidents",
+    "/alerts",
+    "/tables",
+    "/tables/account_10m",
+    "/rules",
+    "/dead-letters",
+    "/lag",
+    "/system",
+    "/api",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,48 +42,10 @@ def address(url):
         yield address
 
 
-def on_log(url, work):
-    async def opened():
-        log = open_log(url)
-        try:
-            return await work(log)
-        finally:
-            await log.close()
-
-    return asyncio.run(opened())
-
-
 @pytest.fixture(scope="module")
 def driver(address, tmp_path_factory):
     with browser(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
-
-
-def until(driver, condition):
-    wait = WebDriverWait(driver, WAIT_S, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
-    return wait.until(lambda _: condition())
-
-
-def texts(driver, css):
-    """Texts of all elements at one moment."""
-    script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText.trim())"
-    return driver.execute_script(script, css)
-
-
-def calm(driver, address):
-    """No message on the console, and nothing was asked of anybody but this server."""
-    assert [entry for entry in driver.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}] == []
-    host = address.removeprefix("http://")
-    assert [url for url in requested(driver) if not url.startswith((f"http://{host}/", f"ws://{host}/"))] == []
-
-
-def charts(driver):
-    """Number of points in each series of each chart."""
-    return driver.execute_script(
-        "return [...document.querySelectorAll('.nicegui-echart')].map((element) => {"
-        " const option = getElement(+element.id.slice(1)).chart.getOption();"
-        " return Object.fromEntries((option.series || []).map((series) => [series.name, series.data.length])); })"
-    )
 
 
 def test_overview_shows_the_state_of_the_whole(driver, address):
@@ -91,6 +60,28 @@ def test_overview_shows_the_state_of_the_whole(driver, address):
     assert all("OK" in row for row in rows)
     assert len(texts(driver, ".sg-feed li")) == 4
     assert texts(driver, ".sg-fresh span") == ["Live"]
+    tiles = dict(zip(texts(driver, ".sg-tile .d"), texts(driver, ".sg-tile .v"), strict=True))
+    assert int(tiles["Open incidents"]) > 0
+    assert tiles["Rejects, 5 m"] == "4"
+    until(driver, lambda: "newest" in driver.find_element(By.CSS_SELECTOR, ".sg-tile sg-spark").accessible_name)
+    calm(driver, address)
+
+
+def test_topology_says_what_flows_where(driver, address):
+    """Boxes from streams to incidents carry what flows, are linked, and name what they feed for a screen reader."""
+    driver.get(address)
+    until(driver, lambda: "rapid-large" in texts(driver, ".sg-node .n"))
+    names = texts(driver, ".sg-node .n")
+    assert names[:2] == ["payments", "samples"]
+    assert {"account_10m", "mule-fan-in", "sample-jump", "alerts", "incidents"} <= set(names)
+    assert "health" not in " ".join(names)
+    boxes = driver.find_elements(By.CSS_SELECTOR, ".sg-node")
+    told = {box.get_attribute("title"): box.get_attribute("textContent") for box in boxes}
+    assert "feeds account_10m, account_1d, merchant_10m" in told["payments"]
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".sg-topo-body path")) == 3 + 2 + 6 + 8 + 1
+    until(driver, lambda: any(text[:1].isdigit() and text[0] != "0" for text in texts(driver, ".sg-node.is-rule .r")))
+    next(box for box in boxes if box.get_attribute("title") == "merchant_10m").click()
+    until(driver, lambda: driver.current_url.endswith("/tables/merchant_10m"))
     calm(driver, address)
 
 
@@ -110,10 +101,28 @@ def test_table_is_filtered_sorted_and_paged_by_the_server(driver, address):
     driver.find_element(By.CSS_SELECTOR, ".ag-header-cell[col-id='key']").click()
     until(driver, lambda: "1 to 25" in driver.find_element(By.CSS_SELECTOR, ".sg-pager").text)
     field = driver.find_element(By.CSS_SELECTOR, "input[aria-label='Filter rows']")
-    field.send_keys(first[0])
+    field.send_keys(first[0], " n>0")
     until(driver, lambda: texts(driver, ".ag-pinned-left-cols-container [col-id='key']") == [first[0]])
+    export = driver.find_element(By.LINK_TEXT, "Parquet").get_attribute("href")
+    assert export == f"{address}/api/tables/account_10m/export?format=parquet&q={first[0]}&where=n%3E0&sort=-key"
     field.send_keys(" spnt>1")
     until(driver, lambda: "did you mean 'spent'?" in driver.find_element(By.CSS_SELECTOR, ".sg-note").text)
+    calm(driver, address)
+
+
+def test_key_shows_its_history(driver, address):
+    """A key leads to its page: what it is now, how each measure went, and which alerts it raised."""
+    driver.get(f"{address}/alerts")
+    link = until(driver, lambda: driver.find_element(By.CSS_SELECTOR, ".sg-alert"))
+    key = link.find_element(By.CSS_SELECTOR, ".k").text
+    driver.get(link.get_attribute("href"))
+    until(driver, lambda: driver.find_element(By.CSS_SELECTOR, ".sg-facts a")).click()
+    until(driver, lambda: driver.find_element(By.TAG_NAME, "h1").text == key)
+    until(driver, lambda: charts(driver)[0].get("n", 0) > 0)
+    driver.find_element(By.XPATH, "//button[.='spent']").click()
+    until(driver, lambda: charts(driver)[0].get("spent", 0) > 0)
+    assert driver.find_element(By.CSS_SELECTOR, ".nicegui-echart").get_attribute("aria-label").startswith("spent from")
+    assert set(texts(driver, ".sg-feed .k")) == {key}
     calm(driver, address)
 
 
@@ -172,6 +181,8 @@ def test_a_new_alert_appears_by_itself(driver, address, url):
 
 def test_alerts_are_filtered_by_severity_and_rule(driver, address):
     """Only alerts of the pressed severities are listed; searching for nonsense says what to do."""
+    driver.get(f"{address}/alerts?rule=rapid-large")
+    until(driver, lambda: set(texts(driver, ".sg-alert b")) == {"rapid-large"})
     driver.get(f"{address}/alerts")
     until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-alert"))
     severity = driver.find_element(By.CSS_SELECTOR, ".sg-alert .sg-pill").text
@@ -181,6 +192,46 @@ def test_alerts_are_filtered_by_severity_and_rule(driver, address):
     until(driver, lambda: set(texts(driver, ".sg-alert .sg-pill")) == {severity})
     driver.find_element(By.CSS_SELECTOR, "input[aria-label='Search alerts']").send_keys("no such thing")
     until(driver, lambda: "No alert passes this filter" in driver.find_element(By.CSS_SELECTOR, ".sg-split").text)
+    calm(driver, address)
+
+
+def test_dead_letters_are_browsed_by_reason(driver, address):
+    """Each reason says how many there are and shows only its own; the payload is there as it came."""
+    driver.get(f"{address}/dead-letters")
+    reasons = until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-reason"))
+    counts = [int(text.split()[0]) for text in texts(driver, ".sg-reason")]
+    assert sum(counts) == 4
+    until(driver, lambda: len(texts(driver, "tbody tr")) == 4)
+    reasons[-1].click()
+    until(driver, lambda: len(texts(driver, "tbody tr")) == counts[-1])
+    assert reasons[-1].get_attribute("aria-pressed") == "true"
+    driver.find_element(By.CSS_SELECTOR, "tbody summary").click()
+    until(driver, lambda: driver.find_element(By.CSS_SELECTOR, "tbody pre").is_displayed())
+    driver.find_element(By.CSS_SELECTOR, "input[aria-label='Search dead letters']").send_keys("no such thing")
+    until(driver, lambda: "No dead letter passes this filter" in driver.find_element(By.TAG_NAME, "main").text)
+    calm(driver, address)
+
+
+def test_lag_is_shown_by_group_topic_and_partition(driver, address):
+    """The workers' group comes first, with each topic it reads, and each partition with its owner and trend."""
+    driver.get(f"{address}/lag")
+    until(driver, lambda: "payments · the workers" in texts(driver, "h2"))
+    until(driver, lambda: any(text.split()[:2] == ["payments/3", "OK"] for text in texts(driver, "details tbody tr")))
+    topics = {text.split()[0] for text in texts(driver, ".sg-card > .sg-scroll tbody tr")}
+    assert {"payments", "samples", "alerts"} <= topics
+    calm(driver, address)
+
+
+def test_system_shows_who_works_with_which_settings(driver, address):
+    """The worker with its partitions, the versions, and the configuration in force with its defaults."""
+    driver.get(f"{address}/system")
+    until(driver, lambda: "payments: 0 to 3" in driver.find_element(By.CSS_SELECTOR, "tbody").text)
+    assert "nicegui" in texts(driver, "dt")
+    summary = driver.find_element(By.XPATH, "//summary[.='[rules.rapid-large]']")
+    summary.send_keys(Keys.ENTER)
+    opened = summary.find_element(By.XPATH, "..")
+    until(driver, lambda: "large >= 2 and first_seen(country)" in opened.text)
+    assert "severity" in opened.text
     calm(driver, address)
 
 
@@ -195,6 +246,8 @@ def test_missing_page_says_where_to_go(driver, address):
     """An unknown address shows our page; the console holds nothing but its 404."""
     driver.get(f"{address}/nope")
     until(driver, lambda: "There is no page /nope." in driver.find_element(By.TAG_NAME, "main").text)
+    driver.get(f"{address}/incidents/0123")
+    until(driver, lambda: "There is no incident 0123." in driver.find_element(By.TAG_NAME, "main").text)
     entries = driver.get_log("browser")
     assert [entry for entry in entries if "404" not in entry["message"]] == []
 
@@ -213,66 +266,19 @@ def test_theme_is_switched_and_remembered(driver, address):
     calm(driver, address)
 
 
-def test_pages_are_reached_by_keyboard(driver, address):
-    """From the top, Tab meets the skip link, then the brand, the theme switch and every page in order."""
-    driver.get(address)
-    until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-nav a"))
-    driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
-    met = []
-    for _ in range(7):
-        focused = driver.switch_to.active_element
-        met.append(focused.text or focused.get_attribute("aria-label"))
-        focused.send_keys(Keys.TAB)
-    switch = "Switch between light and dark"
-    assert met == ["Skip to main content", "streamgauge", switch, "Overview", "Tables", "Alerts", "API"]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_enough_contrast(driver, address, theme):
-    """Every text on every page reaches WCAG AA on what is behind it, in both themes."""
-    driver.get(address)
-    driver.add_cookie({"name": "streamgauge-theme", "value": theme})
-    for path in ("/", "/tables", "/tables/account_10m", "/alerts", "/api"):
-        driver.get(address + path)
-        until(driver, lambda: driver.find_elements(By.TAG_NAME, "h1"))
-        if path == "/tables/account_10m":
-            until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".ag-row"))
-        assert driver.execute_script(CONTRAST) == [], path
-
-
-CONTRAST = """
-const parse = (text) => { const p = text.match(/[\\d.]+/g).map(Number); return [p[0], p[1], p[2], p[3] ?? 1]; };
-const over = (top, base) => top.slice(0, 3).map((c, i) => c * top[3] + base[i] * (1 - top[3])).concat(1);
-const behind = (element) => {
-  if (!element) return [255, 255, 255, 1];
-  const own = parse(getComputedStyle(element).backgroundColor);
-  return own[3] === 1 ? own : over(own, behind(element.parentElement));
-};
-const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-const light = (c) => c.slice(0, 3).map((v) => linear(v / 255))
-  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-const found = [];
-const walker = document.createTreeWalker(document.querySelector(".sg-shell"), NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) {
-  const element = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
-  if (!text || !element.checkVisibility() || element.closest(".sg-sr, :disabled")) continue;
-  const style = getComputedStyle(element);
-  if (!/^rgb/.test(style.color)) continue;
-  const base = behind(element), [a, b] = [light(over(parse(style.color), base)), light(base)];
-  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  if (ratio < 4.5) found.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
-}
-return found;
-"""
-
-
 def test_pages_fit_a_phone(address, tmp_path):
-    """At 390 px nothing is wider than the screen, on no page."""
+    """At 390 px nothing is wider than the screen, on no page; what the bar has no room for is behind a button."""
     with browser(tmp_path, phone=True) as phone:
-        for path in ("/", "/tables", "/tables/account_10m", "/alerts", "/api"):
+        for path in PAGES:
             phone.get(address + path)
             until(phone, lambda: phone.find_elements(By.TAG_NAME, "h1"))
             assert phone.execute_script("return document.documentElement.scrollWidth") <= 390, path
+        system = phone.find_element(By.CSS_SELECTOR, ".sg-nav a[href='/system']")
+        assert not system.is_displayed()
+        phone.find_element(By.CSS_SELECTOR, ".sg-more").click()
+        until(phone, system.is_displayed)
+        system.click()
+        until(phone, lambda: phone.current_url.endswith("/system"))
         calm(phone, address)
 
 

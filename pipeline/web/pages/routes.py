@@ -1,0 +1,84 @@
+"""Addresses of the pages."""
+
+from fastapi import Depends, FastAPI, Request
+from nicegui import APIRouter
+
+from pipeline.web.auth import current_user
+from pipeline.web.pages.alerts import alerts_page
+from pipeline.web.pages.api import api_page
+from pipeline.web.pages.incident import incident_page
+from pipeline.web.pages.incidents import incidents_page
+from pipeline.web.pages.key import key_page
+from pipeline.web.pages.lag import lag_page
+from pipeline.web.pages.letters import letters_page
+from pipeline.web.pages.overview import overview_page
+from pipeline.web.pages.rules import rules_page
+from pipeline.web.pages.system import system_page
+from pipeline.web.pages.table import table_page
+from pipeline.web.pages.tables import tables_page
+from pipeline.web.parts.context import PageContext
+
+
+def build_pages(context: PageContext, app: FastAPI) -> APIRouter:
+    """The pages, each over what it may ask and do."""
+    router = APIRouter(dependencies=[Depends(current_user)])
+    _add_watch_pages(router, context)
+    _add_data_pages(router, context)
+
+    @router.page("/lag")
+    def lag() -> None:
+        lag_page(context)
+
+    @router.page("/system")
+    def system() -> None:
+        system_page(context)
+
+    @router.page("/api")
+    def api(request: Request) -> None:
+        api_page(context.model, app, str(request.base_url))
+
+    return router
+
+
+def _add_watch_pages(router: APIRouter, context: PageContext) -> None:
+    @router.page("/")
+    async def overview() -> None:
+        await overview_page(context)
+
+    @router.page("/incidents")
+    async def incidents() -> None:
+        await incidents_page(context)
+
+    @router.page("/incidents/{incident_id}")
+    async def incident(incident_id: str) -> None:
+        await incident_page(context, incident_id)
+
+    @router.page("/alerts")
+    async def alerts(rule: str = "") -> None:
+        await alerts_page(context, rule=rule)
+
+    @router.page("/alerts/{alert_id}")
+    async def alert(alert_id: str) -> None:
+        await alerts_page(context, alert_id)
+
+
+def _add_data_pages(router: APIRouter, context: PageContext) -> None:
+    @router.page("/tables")
+    async def tables() -> None:
+        await tables_page(context)
+
+    @router.page("/tables/{name}")
+    async def table(name: str, q: str = "") -> None:
+        await table_page(context, name, q)
+
+    @router.page("/tables/{name}/key")
+    async def key(name: str, key: str) -> None:
+        await key_page(context, name, key)
+
+    @router.page("/rules")
+    async def rules() -> None:
+        await rules_page(context)
+
+    @router.page("/dead-letters")
+    async def letters() -> None:
+        await letters_page(context)
