@@ -125,7 +125,7 @@ class IncidentActions:
     async def _snoozed(self, filled: Filled) -> None:
         lasts_ms, scope = int(filled.get("minutes", "60")) * MINUTE_MS, filled.get("scope", "both")
 
-        given = {
+        given: dict[str, Any] = {
             "rule": None if scope == "key" else self._incident.rule,
             "key": None if scope == "rule" else self._incident.key,
             "until_ms": self._context.model.clock_ms() + lasts_ms,
