@@ -74,6 +74,14 @@ def _kind(measure: Measure, time: str | None) -> ColumnKind:
     return "bytes" if any(name.endswith("bytes") for name in names) else "number"
 
 
+def is_whole(spec: TableSpec, info: ColumnInfo) -> bool:
+    """Whether a column of a table holds whole numbers only."""
+    (measure,) = (each for each in spec.measures if each.name == info.measure)
+    return info.part is None and (
+        measure.kind in {"count", "distinct"} or (measure.kind == "sum" and measure.unit == 1.0)
+    )
+
+
 def values_of(
     view: TableView, column: ColumnInfo, *, rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.float64] | NDArray[np.int64]:

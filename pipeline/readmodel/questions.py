@@ -4,13 +4,13 @@ A cursor says where the next page begins in the order of the question, so that w
 nor hides a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from agents.spec import Severity
 from pipeline.incidents.model import Incident, Notice, Snoozed
-from pipeline.readmodel.query import Page, TableQuery
+from pipeline.readmodel.query import Page, Row, TableQuery
 
 T = TypeVar("T")
 MAX_LIMIT = 500
@@ -210,6 +210,9 @@ class Answers(Protocol):
     async def severities_since(self, since_ms: int) -> dict[str, int]:
         """How many alerts of each severity were detected at or after a time."""
 
+    async def alert_count(self) -> int:
+        """How many alerts there are."""
+
     async def incidents(self, asked: IncidentsAsked) -> Slice[Incident]:
         """Incidents."""
 
@@ -233,6 +236,12 @@ class Answers(Protocol):
 
     async def rows(self, table: str, asked: TableQuery) -> Page:
         """A page of a table's rows."""
+
+    def stream(self, table: str, asked: TableQuery, size: int) -> Iterator[list[Row]]:
+        """All of a table's rows that were asked for, whatever offset and limit: of one moment, ``size`` at a time.
+
+        To be iterated in a thread: each step waits for the database.
+        """
 
     async def key_history(self, table: str, key: str) -> KeyHistory:
         """How a key went."""

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from pipeline.alerts import DetectedAlert, read_alert
 from pipeline.config.model import AppConfig
-from pipeline.errors import StateError, StreamgaugeError
+from pipeline.errors import StreamgaugeError
 from pipeline.health.lag import LagRow, read_lag, with_measured, with_rates
 from pipeline.log.api import Log, PartitionInfo, TopicSpec
 from pipeline.plan import source_topics
@@ -22,13 +21,11 @@ from pipeline.readmodel.groups import OtherGroups
 from pipeline.readmodel.history import SPAN_MS, History, read_row
 from pipeline.readmodel.lag_trend import LagTrends
 from pipeline.readmodel.questions import Answers
-from pipeline.readmodel.ring import AlertRing
-from pipeline.readmodel.tail import TopicTail, last_records, since
+from pipeline.readmodel.tail import TopicTail, since
 from pipeline.store import Store
 from pipeline.views import Freshness, TableReader, TableView
 from tables.spec import TableSpec
 
-ALERTS_KEPT: Final = 2_000
 INTERVAL_S: Final = 1.0
 HEALTH_TABLE: Final = "health_1s"
 MEASURED_TABLE: Final = "health_10s"
@@ -87,7 +84,6 @@ class ReadModel:
         self.clock_ms = clock_ms
         self.tables = TableReader(log, config)
         self.specs: dict[str, TableSpec] = dict(sorted(self.tables.specs.items()))
-        self.alerts = AlertRing(capacity=ALERTS_KEPT)
         self.store = Store(store, config, log, self.tables, clock_ms=clock_ms)
         self.answers: Answers = self.store.answers
         self.history = History()
@@ -100,10 +96,9 @@ class ReadModel:
         self.refreshed_ms: int | None = None
         self.took_ms = 0.0
         self.problem: str | None = None
-        self.unreadable = 0
+        self._unreadable = 0
         self.started_ms = clock_ms()
         self._looks: deque[list[LagRow]] = deque(maxlen=RATE_LOOKS)
-        self._alert_tail = TopicTail(log=log, topic=config.alerts_topic, start=last_records(ALERTS_KEPT))
         self._health_tail = TopicTail(
             log=log,
             topic=f"{config.name}-{HEALTH_TABLE}",
@@ -116,6 +111,11 @@ class ReadModel:
     def age_ms(self) -> int:
         """How long ago the log was last read through; since the start while it never was."""
         return self.clock_ms() - (self.started_ms if self.refreshed_ms is None else self.refreshed_ms)
+
+    @property
+    def unreadable(self) -> int:
+        """Records that could not be read: anybody can write to a topic."""
+        return self._unreadable + self.store.unreadable
 
     def view(self, name: str) -> TableView:
         """A table as last read; its rows are made on the first call after they changed.
@@ -170,7 +170,6 @@ class ReadModel:
         self.topics = {name: TopicState(spec, await self.log.partitions(name)) for name, spec in sorted(specs.items())}
         self._changes += await self.tables.refresh()
         await self.store.refresh()
-        await self._read_alerts()
         await self._read_health(generation)
         await self._read_lag(now_ms, generation)
         self.history.forget(now_ms)
@@ -179,25 +178,13 @@ class ReadModel:
         self.problem = None
         self.took_ms = (time.perf_counter() - started) * 1_000
 
-    async def _read_alerts(self) -> None:
-        found: list[DetectedAlert] = []
-        for chunk in await self._alert_tail.read():
-            for value in chunk.values:
-                try:
-                    found.append(read_alert(value))
-                except StateError:
-                    self.unreadable += 1  # anybody can write to a topic: one bad record must not hide the others
-        # Partitions are read one after the other; people read by time.
-        for each in sorted(found, key=lambda detected: detected.detected_ms):
-            self.alerts.add(*each)
-
     async def _read_health(self, generation: int) -> None:
         for chunk in await self._health_tail.read():
             for value in chunk.values:
                 try:
                     self.history.add_window(read_row(value or b""), generation)
                 except msgspec.DecodeError:
-                    self.unreadable += 1
+                    self._unreadable += 1
 
     async def _read_lag(self, now_ms: int, generation: int) -> None:
         topics = [topic for topic in self.followed if topic in self.topics]

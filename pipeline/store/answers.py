@@ -1,13 +1,13 @@
 """The store's answers to what the web view and its API ask."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.config.model import AppConfig
 from pipeline.errors import UsageError
 from pipeline.incidents import Incident
 from pipeline.incidents.model import Snoozed
-from pipeline.readmodel.query import Page, TableQuery
+from pipeline.readmodel.query import Page, Row, TableQuery
 from pipeline.readmodel.questions import (
     AlertsAsked,
     IncidentPage,
@@ -21,7 +21,7 @@ from pipeline.readmodel.questions import (
 )
 from pipeline.store.database import Database
 from pipeline.store.rows.layout import Layout
-from pipeline.store.rows.pages import find_rows
+from pipeline.store.rows.pages import find_rows, stream_rows
 from pipeline.store.rows.points import key_history
 from pipeline.store.topics import alerts, incidents, labels, letters
 
@@ -60,6 +60,10 @@ class StoredAnswers:
         """How many alerts of each severity were detected at or after a time."""
         return await asyncio.to_thread(alerts.severities_since, self._database, since_ms)
 
+    async def alert_count(self) -> int:
+        """How many alerts there are."""
+        return await asyncio.to_thread(alerts.alert_count, self._database)
+
     async def incidents(self, asked: IncidentsAsked) -> Slice[Incident]:
         """Incidents."""
         return await asyncio.to_thread(incidents.find_incidents, self._database, asked)
@@ -91,6 +95,10 @@ class StoredAnswers:
     async def rows(self, table: str, asked: TableQuery) -> Page:
         """A page of a table's rows."""
         return await asyncio.to_thread(find_rows, self._database, self._layout(table), asked)
+
+    def stream(self, table: str, asked: TableQuery, size: int) -> Iterator[list[Row]]:
+        """All of a table's rows that were asked for."""
+        return stream_rows(self._database, self._layout(table), asked, size)
 
     async def key_history(self, table: str, key: str) -> KeyHistory:
         """How a key went."""

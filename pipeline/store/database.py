@@ -1,6 +1,6 @@
 """What the store asks of a database: many readers, one writer, whole transactions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -34,6 +34,13 @@ class Database(Protocol):
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query on its own connection; any thread may, also while something is written.
+
+        Raises:
+            LogError: If the database can't be reached.
+        """
+
+    def stream(self, sql: str, values: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        """Run a query whose answer is long: its rows as of one moment, ``size`` at a time.
 
         Raises:
             LogError: If the database can't be reached.

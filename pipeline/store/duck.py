@@ -53,6 +53,16 @@ class DuckDatabase:
             raise LogError(f"the store can't be read: {error}") from error
         return found
 
+    def stream(self, sql: str, values: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        """Run a query whose answer is long."""
+        try:
+            with contextlib.closing(self._root.cursor()) as cursor:
+                cursor.execute(sql, list(values))
+                while rows := cursor.fetchmany(size):
+                    yield rows
+        except duckdb.Error as error:
+            raise LogError(f"the store can't be read: {error}") from error
+
     @contextlib.contextmanager
     def write(self) -> Iterator[Writer]:
         """One transaction."""

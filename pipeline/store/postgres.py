@@ -70,6 +70,20 @@ class PostgresDatabase:
         except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
             raise LogError(f"the store can't be read: {str(error).strip()}") from error
 
+    def stream(self, sql: str, values: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        """Run a query whose answer is long."""
+        try:
+            with (
+                self._pool.connection() as connection,
+                connection.transaction(),
+                psycopg.RawServerCursor(connection, "streamed") as cursor,
+            ):
+                cursor.execute(sql.encode(), values)
+                while rows := cursor.fetchmany(size):
+                    yield rows
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+            raise LogError(f"the store can't be read: {str(error).strip()}") from error
+
     @contextlib.contextmanager
     def write(self) -> Iterator[Writer]:
         """One transaction."""

@@ -1,5 +1,6 @@
 """One glance: the most important thing to know now, in a sentence."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from pipeline.health.burrow import Status
@@ -9,6 +10,7 @@ from pipeline.web.parts import human
 from pipeline.web.parts.layout import command
 
 LAGGING_MS: Final = 10_000
+LOUD: Final = ("critical", "high")
 
 
 class Glance(NamedTuple):
@@ -19,8 +21,13 @@ class Glance(NamedTuple):
     command: str | None = None
 
 
-def glance(model: ReadModel) -> Glance:
-    """What is the most important thing to know now."""
+def glance(model: ReadModel, incidents: Mapping[str, int]) -> Glance:
+    """What is the most important thing to know now.
+
+    Args:
+        model: What the log says.
+        incidents: How many go on, by severity.
+    """
     if model.refreshed_ms is None:
         return Glance("is-wait", model.problem or "Reading the log for the first time")
     if model.problem:
@@ -30,7 +37,11 @@ def glance(model: ReadModel) -> Glance:
         return Glance("is-wait", "No records yet. Write some with", command(model.config, "load payments --rate 5k"))
     if not model.owners():
         return Glance("is-warn", "No worker is running. Start one with", command(model.config, "worker"))
-    return _worst(model.lag)
+    found = _worst(model.lag)
+    loud = [f"{incidents[severity]:,} {severity}" for severity in LOUD if incidents.get(severity)]
+    if found.mood or not loud:
+        return found
+    return Glance("is-warn", f"Every partition keeps up. Incidents wait for somebody: {' and '.join(loud)}")
 
 
 def _worst(lag: list[LagRow]) -> Glance:

@@ -8,10 +8,10 @@ import numpy as np
 import xxhash
 
 from pipeline.plan import SourcePlan
-from pipeline.readmodel.columns import ColumnInfo, columns_of
+from pipeline.readmodel.columns import ColumnInfo, columns_of, is_whole
 from pipeline.store.database import Database, Writer
 from pipeline.store.schema import drop, existing, fact, set_fact
-from tables.spec import Measure, TableSpec
+from tables.spec import TableSpec
 
 _OWN: Final = ("rows_", "points_", "blocks")
 
@@ -53,13 +53,7 @@ class Layout:
 
     def types(self) -> list[str]:
         """Types of the measures' columns."""
-        measures = {measure.name: measure for measure in self.spec.measures}
-        return [_type(measures[info.measure], info) for info in self.columns]
-
-
-def _type(measure: Measure, info: ColumnInfo) -> str:
-    is_whole = measure.kind in {"count", "distinct"} or (measure.kind == "sum" and measure.unit == 1.0)
-    return "BIGINT" if is_whole and info.part is None else "DOUBLE PRECISION"
+        return ["BIGINT" if is_whole(self.spec, info) else "DOUBLE PRECISION" for info in self.columns]
 
 
 def layouts(plans: Mapping[str, SourcePlan]) -> dict[str, Layout]:

@@ -1,5 +1,7 @@
 """A page of a table's rows: filtered, sorted and cut out by the database."""
 
+from collections.abc import Iterator
+
 from pipeline.errors import UsageError
 from pipeline.readmodel.query import MAX_LIMIT, Page, Row, TableQuery, find_column
 from pipeline.store.conditions import Conditions
@@ -38,6 +40,22 @@ def find_rows(database: Database, layout: Layout, asked: TableQuery) -> Page:
     return Page(rows, matching, total)
 
 
+def stream_rows(database: Database, layout: Layout, asked: TableQuery, size: int) -> Iterator[list[Row]]:
+    """All rows that were asked for, whatever its offset and limit, ``size`` at a time.
+
+    Raises:
+        UsageError: If a column does not exist or can't be compared; at once.
+    """
+    chosen = _chosen(layout, asked)
+    order = _order(asked, _sorted_by(layout, asked))
+    sql = f"SELECT {_shown(layout)} FROM {layout.rows} {chosen.where()} ORDER BY {order}"  # noqa: S608 - names of ours
+    size_ms = layout.spec.window.size_ms
+    return (
+        [Row(key, part, start_ms, start_ms + size_ms, tuple(values)) for key, part, start_ms, *values in rows]
+        for rows in database.stream(sql, chosen.values, size)
+    )
+
+
 def _everything(layout: Layout, asked: TableQuery) -> str:
     """A page of all rows: what decides the order is read of all, what is shown of the page alone."""
     order = _order(asked, _sorted_by(layout, asked))
@@ -74,8 +92,6 @@ def _chosen(layout: Layout, asked: TableQuery) -> Conditions:
         if column == "key":
             raise UsageError("the key can't be compared with a number; give a word that it holds instead")
         chosen.add(f"CAST({column} AS DOUBLE PRECISION) {_OPERATORS[condition.operator]} ?", float(condition.value))
-    if asked.key is not None:
-        chosen.add("key = ?", asked.key)
     for word in asked.words:
         chosen.holds("coalesce(folded, key)", word)
     return chosen

@@ -116,6 +116,11 @@ def alerts_after(database: Database, number: int, limit: int) -> list[StoredAler
     return [_stored(row) for row in database.read(sql, [number])]
 
 
+def alert_count(database: Database) -> int:
+    """How many alerts there are."""
+    return int(database.read("SELECT count(*) FROM alerts")[0][0])
+
+
 def severities_since(database: Database, since_ms: int) -> dict[str, int]:
     """How many alerts of each severity were detected at or after a time."""
     sql = "SELECT severity, count(*) FROM alerts WHERE detected_ms >= $1 GROUP BY severity ORDER BY severity"

@@ -4,22 +4,21 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final
 
-import numpy as np
 import orjson
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Query
-from numpy.typing import NDArray
 from pyarrow import csv, parquet
 from starlette.responses import StreamingResponse
 
-from pipeline.readmodel.columns import ColumnInfo, columns_of, values_of
-from pipeline.readmodel.query import order
+from pipeline.readmodel.columns import columns_of, is_whole
+from pipeline.readmodel.query import Row
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
-from pipeline.views import TableView
 from pipeline.web.api.tables import TableName, chosen, table_or_404
 from pipeline.web.auth import current_user
 from pipeline.web.problems import described
 from pipeline.web.schemas.tables import ExportAsked
+from tables.spec import TableSpec
 
 ROWS: Final = 20_000
 MEDIA: Final = {
@@ -30,7 +29,7 @@ MEDIA: Final = {
 Batches = Iterator[pa.RecordBatch]
 
 
-def add_export(api: APIRouter, model: ReadModel) -> None:
+def add_export(api: APIRouter, model: ReadModel, answers: Answers) -> None:
     """The endpoint that exports a table."""
     content = {media.partition(";")[0]: {"schema": {"type": "string"}} for media in MEDIA.values()}
     answer: dict[int | str, dict[str, Any]] = {200: {"description": "The rows", "content": content}}
@@ -45,10 +44,10 @@ def add_export(api: APIRouter, model: ReadModel) -> None:
     async def export_table(name: TableName, asked: Annotated[ExportAsked, Query()]) -> StreamingResponse:
         """The chosen rows of a table as CSV, NDJSON or Parquet: one moment's state, whole, without paging."""
         table_or_404(model, name)
-        view = model.view(name)
-        rows = order(view, chosen(asked))
+        schema = _schema(model.specs[name])
+        parts = answers.stream(name, chosen(asked), ROWS)
         headers = {"content-disposition": f'attachment; filename="{name}.{asked.format}"'}
-        written = WRITERS[asked.format](_schema(view), _batches(view, rows))
+        written = WRITERS[asked.format](schema, _batches(schema, parts))
         return StreamingResponse(written, media_type=MEDIA[asked.format], headers=headers)
 
 
@@ -117,24 +116,17 @@ def _taken(sink: io.BytesIO) -> bytes:
     return data
 
 
-def _schema(view: TableView) -> pa.Schema:
+def _schema(spec: TableSpec) -> pa.Schema:
     fixed = [("key", pa.string()), ("partition", pa.int32())]
     fixed += [(name, pa.int64()) for name in ("window_start_ms", "window_end_ms")]
-    return pa.schema([*fixed, *((info.name, _type(view, info)) for info in columns_of(view.spec))])
+    measures = [(info.name, pa.int64() if is_whole(spec, info) else pa.float64()) for info in columns_of(spec)]
+    return pa.schema([*fixed, *measures])
 
 
-def _type(view: TableView, info: ColumnInfo) -> pa.DataType:
-    return pa.int64() if values_of(view, info, rows=np.empty(0, np.int64)).dtype.kind == "i" else pa.float64()
-
-
-def _batches(view: TableView, rows: NDArray[np.int64]) -> Batches:
-    """The rows, ``ROWS`` at a time."""
-    schema = _schema(view)
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
-        arrays = [pa.array([view.keys[index] for index in part.tolist()], pa.string())]
-        arrays.append(pa.array(view.partition[part], pa.int32()))
-        arrays += [pa.array(column[part], pa.int64()) for column in (view.window_start_ms, view.window_end_ms)]
-        for info in columns_of(view.spec):
-            arrays.append(pa.array(values_of(view, info, rows=part), from_pandas=True))  # NaN is no value
+def _batches(schema: pa.Schema, parts: Iterator[list[Row]]) -> Batches:
+    """Rows as columns."""
+    for rows in parts:
+        flat = ((row.key, row.partition, row.window_start_ms, row.window_end_ms, *row.values) for row in rows)
+        columns = zip(*flat, strict=True)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)

@@ -1,11 +1,13 @@
 """``/api/lag``, ``/api/topics`` and ``/api/status``: the log, and how far reading it is behind."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
 from pipeline.health import skew
+from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel, TopicState
 from pipeline.web.api.cursors import page
 from pipeline.web.api.masking import masked_url
@@ -16,7 +18,7 @@ from pipeline.web.schemas.log import LagOut, LagsOut, PartitionOut, SkewOut, Sta
 _STATES: Final[dict[str, Any]] = {"": "ok", "is-wait": "waiting", "is-warn": "warning", "is-bad": "bad"}
 
 
-def add_log(router: APIRouter, model: ReadModel) -> None:
+def add_log(router: APIRouter, model: ReadModel, answers: Answers) -> None:
     """The endpoints about the log."""
 
     @router.get("/lag", tags=["log"])
@@ -46,7 +48,7 @@ def add_log(router: APIRouter, model: ReadModel) -> None:
     @router.get("/status", tags=["log"])
     async def read_status() -> StatusOut:
         """Is all well, and how fresh is what this API says?"""
-        return _status(model)
+        return _status(model, await answers.alert_count(), await answers.open_incidents())
 
 
 def _topic(state: TopicState) -> TopicOut:
@@ -61,8 +63,8 @@ def _topic(state: TopicState) -> TopicOut:
     )
 
 
-def _status(model: ReadModel) -> StatusOut:
-    now = glance(model)
+def _status(model: ReadModel, alerts: int, incidents: Mapping[str, int]) -> StatusOut:
+    now = glance(model, incidents)
     return StatusOut(
         app=model.config.name,
         log=masked_url(model.config.log),
@@ -74,7 +76,7 @@ def _status(model: ReadModel) -> StatusOut:
         problem=model.problem,
         tables=len(model.specs),
         topics=len(model.topics),
-        alerts_kept=len(model.alerts),
+        alerts_kept=alerts,
         unreadable=model.unreadable,
         workers=sorted(model.owners()),
     )

@@ -35,7 +35,7 @@ def build_api(model: ReadModel, answers: Answers, changes: Changes, feeds: Feeds
     """
     api = APIRouter(prefix="/api")
     add_streams(api, feeds)  # before /alerts/{alert_id}, which would take their paths
-    add_export(api, model)
+    add_export(api, model, answers)
     add_changes(api, changes, model.clock_ms)
     reading = APIRouter(
         responses=_READING, dependencies=[Depends(current_user), Depends(names_answer)], route_class=ConditionalRoute
@@ -51,7 +51,7 @@ def build_api(model: ReadModel, answers: Answers, changes: Changes, feeds: Feeds
     add_incidents(reading, answers)
     add_rules(reading, model, answers)
     add_letters(reading, answers)
-    add_log(reading, model)
+    add_log(reading, model, answers)
     add_system(reading, model)
     api.include_router(reading)
     return api

@@ -30,7 +30,7 @@ async def overview_page(context: PageContext) -> None:
     model = context.model
     with frame(model, title="Overview", page="overview"):
         head("Overview")
-        banner = _banner(model)
+        banner = _banner(context)
         numbers = tiles(context)
         with Tag("div", classes="sg-grid"):
             charts = [LiveChart(spec) for spec in _charts(model)]
@@ -39,7 +39,7 @@ async def overview_page(context: PageContext) -> None:
         partitions = _partitions(model)
 
     async def tick() -> None:
-        banner()
+        await banner()
         await numbers()
         await feed.update(AlertsAsked())
         partitions()
@@ -55,13 +55,13 @@ async def overview_page(context: PageContext) -> None:
     ui.timer(_FLOWS_S, flows, immediate=False)
 
 
-def _banner(model: ReadModel) -> Callable[[], None]:
+def _banner(context: PageContext) -> Callable[[], Awaitable[None]]:
     with Tag("div", classes="sg-banner", attributes={"role": "status"}) as box:
         sentence = Tag("span", "")
         words = Tag("code", "", "sg-cmd")
 
-    def update() -> None:
-        now = glance(model)
+    async def update() -> None:
+        now = glance(context.model, await context.answers.open_incidents())
         box.mark_as(now.mood, ("is-wait", "is-warn", "is-bad"))
         sentence.put(now.sentence)
         words.put(now.command or "")

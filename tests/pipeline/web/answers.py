@@ -1,5 +1,7 @@
 """A store in memory: the answers of ``pipeline.readmodel.questions`` over lists that a test fills."""
 
+from dataclasses import replace
+
 import orjson
 
 from agents.events import Alert, RecordRef
@@ -135,6 +137,13 @@ class MemoryAnswers:
 
     async def rows(self, table, asked):
         return run(self.model.view(table), asked)
+
+    def stream(self, table, asked, size):
+        rows = run(self.model.view(table), replace(asked, offset=0, limit=1_000)).rows
+        return (rows[start : start + size] for start in range(0, len(rows), size))
+
+    async def alert_count(self):
+        return len(self.stored)
 
     async def key_history(self, table, key):
         return KeyHistory(times_ms=[], values={})
