@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.events import Alert, Batch, Int64
-from agents.expression import Expression, Scope, compile_expression
 from agents.hashes import ColumnHashes
 from agents.history import ROWS, History
 from agents.identity import alert_id
+from agents.language.expression import Expression, Scope, compile_expression
 from agents.rules import Rule, compile_rules, with_hidden
 from agents.spec import RuleSpec, StreamSpec
 from tables.group import Stretch, TableGroup

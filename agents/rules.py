@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.events import Int64
-from agents.expression import Expression, Scope, compile_expression
+from agents.language.expression import Expression, Scope, compile_expression
 from agents.spec import Field, RuleSpec
 from tables.group import TableGroup
 from tables.keys import NEVER

@@ -78,7 +78,7 @@ class RuleSpec:
     Args:
         name: Unique in the app.
         table: The table whose measures it reads.
-        when: The condition, in the language of ``agents.expression``.
+        when: The condition, in the language of ``agents.language.expression``.
         severity: One of ``SEVERITIES``.
         cooldown_ms: ``None`` means the length of the table's window.
         description: What it means, for people.

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from agents.events import Chunk, Outgoing, Records, TopicPartition
-from agents.risk_spec import TYPE_FIELD, RiskSpec
+from agents.risk.spec import TYPE_FIELD, RiskSpec
 from agents.spec import StreamSpec
 from pipeline.config.model import AppConfig
 from pipeline.errors import OffsetOutOfRangeError, UnknownTopicError

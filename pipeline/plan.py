@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.keyed import KeyedPlan, plan_keyed
 from agents.patterns.spec import FlowSpec, ListSpec
-from agents.risk_spec import RiskSpec
+from agents.risk.spec import RiskSpec
 from agents.spec import DetectorSpec, StreamSpec
 from pipeline.config.model import AppConfig
 from pipeline.health.definitions import with_health

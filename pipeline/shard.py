@@ -11,8 +11,8 @@ import numpy as np
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
-from agents.samples import Ending, SampleRefs
-from agents.series import SeriesAgent, build_series_agent
+from agents.series.agent import SeriesAgent, build_series_agent
+from agents.series.samples import Ending, SampleRefs
 from pipeline.codec import Decoder
 from pipeline.deadletter import dead_letters, late_records
 from pipeline.errors import StateError

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.events import Batch, Int64, Outgoing, Records
 from agents.hashes import ColumnHashes
-from agents.samples import Ending
+from agents.series.samples import Ending
 from pipeline.incidents.events import Ended, encode_event
 from pipeline.packed import pack
 from pipeline.plan import Repartition, closed_topic, commands_topic

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from agents.events import Alert, Batch, Int64
 from agents.hashes import ColumnHashes
-from agents.risk_spec import RiskSpec
-from agents.scorer import Scorer
+from agents.risk.scorer import Scorer
+from agents.risk.spec import RiskSpec
 from agents.spec import StreamSpec
 from pipeline.shard_output import OnScores
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.series import SeriesAgent
+from agents.series.agent import SeriesAgent
 from tables.keys import NEVER
 from tables.slab import Slab, decode_slab, encode_slab
 

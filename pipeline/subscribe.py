@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from agents.events import Chunk, Headers, TopicPartition
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from agents.spec import SEVERITIES, Severity
 from pipeline.alerts import decode_alert
 from pipeline.config.model import AppConfig

@@ -1,7 +1,7 @@
 """Patterns of fraud by key, ready to be named in a configuration.
 
-Most are a table and a rule over it, written in the language of ``agents.expression``, with the names of fields,
-settings and measures in braces. Those of another make have an agent or a detector of their own.
+Most are a table and a rule over it, written in the language of ``agents.language``, with the names of fields, settings
+and measures in braces. Those of another make have an agent or a detector of their own.
 """
 
 from collections.abc import Mapping

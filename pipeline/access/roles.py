@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from pipeline.errors import UsageError
 
 How = Literal["local", "session", "key", "token", "cli"]

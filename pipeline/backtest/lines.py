@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from agents.events import Chunk, Int64, TopicPartition
-from agents.expression import listed
+from agents.language.expression import listed
 from agents.spec import StreamSpec
 from pipeline.errors import UsageError
 from pipeline.log.partitioner import partition_column

@@ -9,8 +9,8 @@ from rich.text import Text
 from pipeline.alerts import decode_alert
 from pipeline.cli.human import clock, printable
 from pipeline.cli.output import SEVERITY_STYLES, Output
-from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
+from pipeline.cli.traffic.reading import Record, ensure_topic, find_span, read_records
 from pipeline.config import AppConfig
 from pipeline.errors import StateError
 from pipeline.subscribe import AlertFilter

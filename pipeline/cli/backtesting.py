@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents.expression import listed
+from agents.language.expression import listed
 from pipeline.backtest.compare import compare
 from pipeline.backtest.lines import BadLine, Feed, Lines
 from pipeline.backtest.outcomes import Collected
@@ -19,10 +19,10 @@ from pipeline.backtest.recorded import find_range, read_range
 from pipeline.backtest.report import report
 from pipeline.backtest.run import Bad, Run, Sinks, run
 from pipeline.backtest.truth import Truth, read_truth
-from pipeline.cli.backtest_tables import show_comparison, show_report
 from pipeline.cli.human import number
 from pipeline.cli.options import parse_moment
 from pipeline.cli.output import Output
+from pipeline.cli.rows.backtest import show_comparison, show_report
 from pipeline.cli.runtime import now_ms, opened
 from pipeline.config import AppConfig
 from pipeline.errors import UnknownTopicError, UsageError

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from agents.spec import SEVERITIES, Severity
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section

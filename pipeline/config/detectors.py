@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from agents.spec import DetectorSpec, StreamSpec
 from detectors import SERIES
 from pipeline.config.report import Report, show

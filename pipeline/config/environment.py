@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from pipeline.config.document import KeyPath
 
 PREFIX = "STREAMGAUGE_"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from pipeline.config.deliver import read_deliver
 from pipeline.config.detectors import read_detectors
 from pipeline.config.document import Document

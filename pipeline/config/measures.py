@@ -4,9 +4,9 @@ import ast
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from agents.expression import Expression, ExpressionError, Scope, closest, compile_expression, listed
-from agents.expression_syntax import Problem, Syntax
-from agents.functions import FUNCTIONS
+from agents.language.expression import Expression, ExpressionError, Scope, closest, compile_expression, listed
+from agents.language.functions import FUNCTIONS
+from agents.language.syntax import Problem, Syntax
 from agents.spec import Field
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section

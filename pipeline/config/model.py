@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.patterns.spec import FlowSpec, ListSpec
-from agents.risk_spec import RiskSpec
+from agents.risk.spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec, StreamSpec
 from pipeline.access.settings import WebSettings
 from pipeline.delivery.settings import DeliverySettings

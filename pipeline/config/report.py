@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from agents.expression import ExpressionError
+from agents.language.expression import ExpressionError
 from pipeline.config.document import Document, KeyPath
 
 _ABOUT_NAMES = re.compile(r"^unknown name |^\w+ is a function; call it")  # a field may be called like a function

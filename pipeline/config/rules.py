@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from agents.expression import ExpressionError, Scope, compile_expression
+from agents.language.expression import ExpressionError, Scope, compile_expression
 from agents.spec import SEVERITIES, RuleSpec, Severity, StreamSpec
 from pipeline.config.report import Report
 from pipeline.config.section import Section, names_of

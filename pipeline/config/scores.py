@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from agents.expression import ExpressionError, closest, compile_expression, listed
-from agents.risk_rules import rule_scope
-from agents.risk_spec import TYPE_FIELD, LabelSpec, RiskRule, RiskSpec
+from agents.language.expression import ExpressionError, closest, compile_expression, listed
+from agents.risk.rules import rule_scope
+from agents.risk.spec import TYPE_FIELD, LabelSpec, RiskRule, RiskSpec
 from agents.spec import Field, StreamSpec
 from pipeline.config.durations import parse_duration, show_duration
 from pipeline.config.report import Report, show

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from pipeline.config.document import KeyPath
 from pipeline.config.durations import parse_duration, show_duration
 from pipeline.config.report import Report, show

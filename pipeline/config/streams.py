@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from agents.spec import Field, FieldType, StreamSpec
 from pipeline.config.report import Report, show
 from pipeline.config.section import Section, names_of

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from pipeline.access.roles import ROLES, Role, parse_role
 from pipeline.access.settings import ALGORITHMS, DEFAULT_ALGORITHMS, OidcSettings, WebSettings
 from pipeline.config.report import Report, show

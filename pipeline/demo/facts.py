@@ -10,8 +10,8 @@ import orjson
 
 from load import Report, match
 from pipeline.alerts import decode_alert
-from pipeline.cli.reading import find_span, read_span
 from pipeline.cli.runtime import now_ms
+from pipeline.cli.traffic.reading import find_span, read_span
 from pipeline.config import AppConfig
 from pipeline.health import health_topic, read_lag
 from pipeline.log import Log

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.episodes import Episodes
+from agents.series.episodes import Episodes
 from agents.spec import DetectorSpec
 from tests.bench.bake_off import fires
 

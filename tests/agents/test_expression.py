@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.expression import ExpressionError, Scope, compile_expression
+from agents.language.expression import ExpressionError, Scope, compile_expression
 from agents.spec import Field
 from tables.spec import Measure
 from tables.text import hash_text

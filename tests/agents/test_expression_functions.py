@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.expression import Scope, compile_expression
-from agents.functions import FUNCTIONS
+from agents.language.expression import Scope, compile_expression
+from agents.language.functions import FUNCTIONS
 from agents.spec import Field
 from detectors import amount_score, distinct_score, silence_score, velocity_score
 from tables.spec import Measure

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.expression import Scope, compile_expression
+from agents.language.expression import Scope, compile_expression
 from agents.spec import Field
 from tables.spec import Measure
 from tables.text import hash_text

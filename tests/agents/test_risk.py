@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.risk import RiskAgent, RiskBatch
-from agents.risk_spec import DAY_MS, RiskRule, RiskSpec
+from agents.risk.agent import RiskAgent, RiskBatch
+from agents.risk.spec import DAY_MS, RiskRule, RiskSpec
 from detectors.boosting import Boosting
 from detectors.online import Learning
 from load.ranking import average_precision

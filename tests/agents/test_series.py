@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agents.events import Batch, RecordRef
 from agents.identity import alert_id
-from agents.samples import SampleRefs
-from agents.series import SeriesAgent, build_series_agent
+from agents.series.agent import SeriesAgent, build_series_agent
+from agents.series.samples import SampleRefs
 from agents.spec import DetectorSpec
 from detectors import SERIES
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.samples import SampleRefs
-from agents.series import build_series_agent
+from agents.series.agent import build_series_agent
+from agents.series.samples import SampleRefs
 from agents.spec import DetectorSpec
 
 SPEC = DetectorSpec(

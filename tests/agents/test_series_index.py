@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.series_index import SeriesIndex
+from agents.series.index import SeriesIndex
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), max_size=60)
 

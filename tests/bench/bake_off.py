@@ -69,7 +69,7 @@ def scores_of(kind: str, series: list[Recorded], tails: Tails | None = None) -> 
 
 
 def fires(scores: np.ndarray, *, threshold: float, rest: float, teach: int, clear: float | None = None) -> np.ndarray:
-    """Samples of one series at which ``agents.episodes`` would fire, found from the whole series at once."""
+    """Samples of one series at which ``agents.series.episodes`` would fire, found from the whole series at once."""
     size = np.abs(scores)
     over = np.flatnonzero(size >= threshold)
     cleared = np.cumsum(size < (threshold if clear is None else clear))[over]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.episodes import Episodes
+from agents.series.episodes import Episodes
 from agents.spec import DetectorSpec
 from detectors import MultiscaleSurprise
 

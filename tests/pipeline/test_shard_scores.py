@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from agents.risk_spec import DAY_MS, LabelSpec, RiskRule, RiskSpec
+from agents.risk.spec import DAY_MS, LabelSpec, RiskRule, RiskSpec
 from agents.spec import Field, StreamSpec
 from detectors.boosting import Boosting
 from detectors.online import Learning

@@ -16,7 +16,7 @@ def show(
     form: OutputFormat = None,
 ) -> None:
     """Show the newest records, in the order in which they were written."""
-    from pipeline.cli.access_rows import desk, show_audit
+    from pipeline.cli.rows.access import desk, show_audit
 
     with desk(config, form, needed=True) as opened:
         show_audit(opened, limit)
@@ -35,7 +35,7 @@ def verify(
 
     Prints the head. Keep it somewhere else: with --head a later check also finds records that are missing at the end.
     """
-    from pipeline.cli.access_rows import desk, verify_audit
+    from pipeline.cli.rows.access import desk, verify_audit
 
     with desk(config, form, needed=True) as opened:
         verify_audit(opened, head or [])

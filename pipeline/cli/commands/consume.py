@@ -29,9 +29,9 @@ def consume(
 
     Bytes that are no UTF-8 are shown as escapes, and in JSON as base64 under key_base64 and value_base64.
     """
-    from pipeline.cli.consuming import consume_topic
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run
+    from pipeline.cli.traffic.consuming import consume_topic
 
     place = start or ("end" if follow else "start")
     work = consume_topic(

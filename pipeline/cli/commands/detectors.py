@@ -19,7 +19,7 @@ def detectors(form: OutputFormat = None) -> None:
     import dataclasses
     import inspect
 
-    from agents.risk_spec import RiskSpec
+    from agents.risk.spec import RiskSpec
     from detectors import SERIES
     from pipeline.cli.output import Output, table
 

@@ -26,8 +26,8 @@ def incidents(
     context.obj = (config, form)
     if context.invoked_subcommand is not None:
         return
-    from pipeline.cli.incident_rows import list_incidents
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.incidents import list_incidents
     from pipeline.cli.runtime import read_config, run
 
     run(list_incidents(read_config(config), Output(form), every=every))
@@ -78,8 +78,8 @@ def snooze(
     form: OutputFormat = None,
 ) -> None:
     """Tell nobody about a rule, a key, or a rule at a key for a while; alerts are recorded all the same."""
-    from pipeline.cli.incident_rows import send_command, user
     from pipeline.cli.options import parse_length
+    from pipeline.cli.rows.incidents import send_command, user
     from pipeline.cli.runtime import now_ms, run
     from pipeline.errors import UsageError
     from pipeline.incidents import Snooze
@@ -105,7 +105,7 @@ def unsnooze(
     form: OutputFormat = None,
 ) -> None:
     """End a snooze early."""
-    from pipeline.cli.incident_rows import send_command, user
+    from pipeline.cli.rows.incidents import send_command, user
     from pipeline.cli.runtime import run
     from pipeline.incidents import Unsnooze
     from pipeline.incidents.sending import new_id
@@ -117,7 +117,7 @@ def unsnooze(
 
 def _send(kind: Callable[..., Any], names: Sequence[str], by: str | None, note: str, given: tuple[Any, Any]) -> None:
     """A command of a kind for each incident."""
-    from pipeline.cli.incident_rows import send_to_incidents, user
+    from pipeline.cli.rows.incidents import send_to_incidents, user
     from pipeline.cli.runtime import run
 
     settings, output = given

@@ -12,7 +12,7 @@ app = typer.Typer(help="API keys, with which programs ask the web view.", no_arg
 @app.command("list")
 def show(config: ConfigFile = None, form: OutputFormat = None) -> None:
     """List keys that were not revoked, without their secrets."""
-    from pipeline.cli.access_rows import desk, list_keys
+    from pipeline.cli.rows.access import desk, list_keys
 
     with desk(config, form, needed=True) as opened:
         list_keys(opened)
@@ -33,8 +33,8 @@ def add(
     form: OutputFormat = None,
 ) -> None:
     """Make a key and show it, this once."""
-    from pipeline.cli.access_rows import add_key, desk
     from pipeline.cli.options import parse_length
+    from pipeline.cli.rows.access import add_key, desk
 
     lifetime_ms = parse_length("--for", lifetime)
     with desk(config, form, needed=True) as opened:
@@ -48,7 +48,7 @@ def revoke(
     form: OutputFormat = None,
 ) -> None:
     """End a key at once."""
-    from pipeline.cli.access_rows import desk
+    from pipeline.cli.rows.access import desk
 
     with desk(config, form, needed=True) as opened:
         opened.keys.revoke(key, by=opened.by)

@@ -23,8 +23,8 @@ def lag(
     Read from the log, so right even if every worker is dead. Lag is in records not covered by a commit, and in
     how long the oldest of them has been waiting. Skew says how unevenly a topic's partitions are loaded.
     """
-    from pipeline.cli.lag_rows import show_lag
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.lag import show_lag
     from pipeline.cli.runtime import read_config, run
 
     settings = read_config(config)

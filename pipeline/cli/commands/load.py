@@ -53,9 +53,9 @@ def payments(
     out is measured. The same seed gives the same people and the same fraud.
     """
     from load import CampaignConfig, Faults, PaymentsConfig
-    from pipeline.cli.loading import load_payments
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import now_ms, read_config, run_until_stopped
+    from pipeline.cli.traffic.loading import load_payments
     from pipeline.errors import UsageError
 
     duration_ms = None if duration is None else parse_length("--duration", duration)
@@ -120,9 +120,9 @@ def replay(
     For example: streamgauge load replay load/samples/nyc_taxi.csv --topic samples --map id=timestamp --map ts=timestamp
     --map value=value --map series=={name} --speed 36000 --rebase.
     """
-    from pipeline.cli.loading import ReplayPlan, load_replay
     from pipeline.cli.output import Output
     from pipeline.cli.runtime import read_config, run_until_stopped
+    from pipeline.cli.traffic.loading import ReplayPlan, load_replay
 
     plan = ReplayPlan(
         files=files,

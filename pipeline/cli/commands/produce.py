@@ -30,8 +30,8 @@ def produce(
 
     from pipeline.cli.human import number
     from pipeline.cli.output import Output
-    from pipeline.cli.producing import produce_lines, standard_input
     from pipeline.cli.runtime import read_config
+    from pipeline.cli.traffic.producing import produce_lines, standard_input
 
     output = Output(form)
     done = produce_lines(read_config(config), topic, standard_input(), key_field)

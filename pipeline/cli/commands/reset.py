@@ -27,7 +27,7 @@ def reset(
     and late records stay. Refused while a worker lives. Alerts of records that are read again come again.
     """
     from pipeline.cli.output import Output
-    from pipeline.cli.reset_rows import show_reset
+    from pipeline.cli.rows.reset import show_reset
     from pipeline.cli.runtime import read_config, run
 
     run(show_reset(read_config(config), Output(form), to=to, alerts=alerts, dry_run=dry_run, yes=yes))

@@ -13,8 +13,8 @@ app = typer.Typer(help="Show windowed tables, read from the log without asking a
 def list_(config: ConfigFile = None, form: OutputFormat = None) -> None:
     """List the tables: window, rows, and how far each is behind its stream."""
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.tables import list_tables
     from pipeline.cli.runtime import read_config, run
-    from pipeline.cli.table_rows import list_tables
 
     run(list_tables(read_config(config), Output(form)))
 
@@ -40,8 +40,8 @@ def show(
 ) -> None:
     """Show the rows of a table over all partitions, one for each key and window."""
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.tables import show_table
     from pipeline.cli.runtime import read_config, run
-    from pipeline.cli.table_rows import show_table
     from pipeline.readmodel.query import TableQuery, parse_condition, parse_sort
 
     column, descending = parse_sort(sort)

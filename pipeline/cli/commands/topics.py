@@ -22,8 +22,8 @@ def topics(
     if context.invoked_subcommand is not None:
         return
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.topics import list_topics
     from pipeline.cli.runtime import read_config, run
-    from pipeline.cli.topic_rows import list_topics
 
     run(list_topics(read_config(config), Output(form), every=every))
 
@@ -40,8 +40,8 @@ def mend(
     Partitions are only added. A stream's own topic may be another program's: it is never made to keep less.
     """
     from pipeline.cli.output import Output
+    from pipeline.cli.rows.topics import mend_topics
     from pipeline.cli.runtime import read_config, run
-    from pipeline.cli.topic_rows import mend_topics
 
     before: tuple[Path | None, Format | None] = context.obj
     run(mend_topics(read_config(config or before[0]), Output(form or before[1]), dry_run=dry_run))

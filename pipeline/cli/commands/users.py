@@ -15,7 +15,7 @@ _ROLES = "viewer, analyst, operator or admin."
 @app.command("list")
 def show(config: ConfigFile = None, form: OutputFormat = None) -> None:
     """List users and their roles."""
-    from pipeline.cli.access_rows import desk, list_users
+    from pipeline.cli.rows.access import desk, list_users
 
     with desk(config, form) as opened:
         list_users(opened)
@@ -29,7 +29,7 @@ def add(
     form: OutputFormat = None,
 ) -> None:
     """Add a user. Asks for the password; without a terminal it is the first line of standard input."""
-    from pipeline.cli.access_rows import add_user, desk
+    from pipeline.cli.rows.access import add_user, desk
 
     with desk(config, form) as opened:
         add_user(opened, name, role)
@@ -38,7 +38,7 @@ def add(
 @app.command()
 def remove(name: _Name, config: ConfigFile = None, form: OutputFormat = None) -> None:
     """Remove a user with keys and sessions."""
-    from pipeline.cli.access_rows import desk
+    from pipeline.cli.rows.access import desk
 
     with desk(config, form, needed=True) as opened:
         opened.users.remove(name, by=opened.by)
@@ -48,7 +48,7 @@ def remove(name: _Name, config: ConfigFile = None, form: OutputFormat = None) ->
 @app.command()
 def passwd(name: _Name, config: ConfigFile = None, form: OutputFormat = None) -> None:
     """Change a password; ends the user's sessions."""
-    from pipeline.cli.access_rows import desk, set_password
+    from pipeline.cli.rows.access import desk, set_password
 
     with desk(config, form, needed=True) as opened:
         set_password(opened, name)
@@ -63,7 +63,7 @@ def role(
 ) -> None:
     """Change a role; ends the user's sessions."""
     from pipeline.access.roles import parse_role
-    from pipeline.cli.access_rows import desk
+    from pipeline.cli.rows.access import desk
 
     with desk(config, form, needed=True) as opened:
         opened.users.set_role(name, parse_role(role), by=opened.by)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, cast
 
-from agents.expression import closest, listed
+from agents.language.expression import closest, listed
 from agents.patterns.catalogue import PATTERNS
 from agents.patterns.spec import Entry, FlowSpec, ListSpec
 from agents.spec import SEVERITIES, RuleSpec, StreamSpec

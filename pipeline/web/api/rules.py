@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from agents.risk_spec import RiskSpec
+from agents.risk.spec import RiskSpec
 from agents.spec import DetectorSpec, RuleSpec
 from pipeline.plan import complete
 from pipeline.readmodel.questions import Answers, RuleFacts

@@ -10,12 +10,12 @@ from nicegui.events import ValueChangeEventArguments
 from agents.spec import SEVERITIES, Severity
 from pipeline.plan import complete
 from pipeline.readmodel.questions import MAX_LIMIT, AlertsAsked, StoredAlert
+from pipeline.web.blocks.actions import FraudButtons, alert_label
+from pipeline.web.blocks.alert_list import AlertFeed
+from pipeline.web.blocks.evidence import facts_list, records_table, values_table
 from pipeline.web.parts import human
-from pipeline.web.parts.actions import FraudButtons, alert_label
-from pipeline.web.parts.alert_list import AlertFeed
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state
-from pipeline.web.parts.evidence import facts_list, records_table, values_table
 from pipeline.web.parts.layout import TICK_S, frame, head, not_found
 
 LENGTH: Final = 50

@@ -9,15 +9,15 @@ from agents.spec import SEVERITIES
 from pipeline.access.roles import Role
 from pipeline.incidents.model import Incident, Notice
 from pipeline.readmodel.questions import IncidentPage, StoredAlert
+from pipeline.web.blocks.actions import Deed, FraudButtons, IncidentActions, alert_label, attempt
+from pipeline.web.blocks.evidence import courses, facts_list, records_table, values_table
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.pages.incidents import STATES, state_text, title
 from pipeline.web.parts import human
-from pipeline.web.parts.actions import Deed, FraudButtons, IncidentActions, alert_label, attempt
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, table_head, when
-from pipeline.web.parts.evidence import courses, facts_list, records_table, values_table
 from pipeline.web.parts.figure import Figure
 from pipeline.web.parts.layout import TICK_S, frame, not_found
-from pipeline.web.parts.rows import LiveRows, Made
 
 _ALERT_COLUMNS: Final = [("Detected", ""), ("Severity", ""), ("Why", "wide"), ("Was it fraud?", "")]
 

@@ -9,12 +9,12 @@ from nicegui.events import ValueChangeEventArguments
 from agents.spec import SEVERITIES, Severity
 from pipeline.incidents.model import Incident, Snoozed
 from pipeline.readmodel.questions import IncidentsAsked
+from pipeline.web.blocks.alert_list import facts
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
-from pipeline.web.parts.alert_list import facts
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, table_head, when
 from pipeline.web.parts.layout import TICK_S, command, frame, head
-from pipeline.web.parts.rows import LiveRows, Made
 
 LENGTH: Final = 50
 MOST: Final = 500

@@ -8,13 +8,13 @@ from nicegui import ui
 from pipeline.readmodel.columns import ColumnInfo
 from pipeline.readmodel.query import MAX_LIMIT, Row, TableQuery
 from pipeline.readmodel.questions import AlertsAsked
+from pipeline.web.blocks.alert_list import AlertFeed
+from pipeline.web.blocks.grid import FORMATS
 from pipeline.web.pages.tables import window_text
 from pipeline.web.parts import human
-from pipeline.web.parts.alert_list import AlertFeed
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, when
 from pipeline.web.parts.figure import Course, Figure, lines
-from pipeline.web.parts.grid import FORMATS
 from pipeline.web.parts.layout import TICK_S, command, frame, head, not_found
 from tables.spec import TableSpec
 

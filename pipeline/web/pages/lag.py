@@ -10,12 +10,12 @@ from pipeline.health import skew
 from pipeline.health.burrow import Status
 from pipeline.health.lag import LagRow
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.blocks.lag_rows import COLUMNS, STATUSES, live_rows
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, table_head
-from pipeline.web.parts.lag_rows import COLUMNS, STATUSES, live_rows
 from pipeline.web.parts.layout import TICK_S, command, frame, head
-from pipeline.web.parts.rows import LiveRows, Made
 
 _TOPICS: Final = [
     ("Topic", ""),

@@ -7,11 +7,11 @@ from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from pipeline.readmodel.questions import MAX_LIMIT, LettersAsked, StoredLetter
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, table_head, when
 from pipeline.web.parts.layout import TICK_S, command, frame, head
-from pipeline.web.parts.rows import LiveRows, Made
 
 LENGTH: Final = 50
 _COLUMNS: Final = [("Refused", ""), ("Reason", ""), ("What was wrong", "wide"), ("First stood at", ""), ("Key", "")]

@@ -9,16 +9,16 @@ from pipeline.deadletter import dead_letter_topic
 from pipeline.health import health_topic
 from pipeline.readmodel.questions import AlertsAsked
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.blocks.alert_list import AlertFeed
+from pipeline.web.blocks.lag_rows import COLUMNS, live_rows
+from pipeline.web.blocks.tiles import tiles
+from pipeline.web.blocks.topology import INCIDENTS, Node, Topology
 from pipeline.web.glance import glance
 from pipeline.web.parts import human
-from pipeline.web.parts.alert_list import AlertFeed
 from pipeline.web.parts.charts import ChartSpec, LiveChart, Points
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, table_head
-from pipeline.web.parts.lag_rows import COLUMNS, live_rows
 from pipeline.web.parts.layout import TICK_S, command, frame, head
-from pipeline.web.parts.tiles import tiles
-from pipeline.web.parts.topology import INCIDENTS, Node, Topology
 
 FEED_LENGTH: Final = 4
 HOUR_MS: Final = 3_600_000

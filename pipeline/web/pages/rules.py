@@ -12,11 +12,11 @@ from pipeline.config.model import AppConfig
 from pipeline.health.definitions import STREAM
 from pipeline.plan import complete
 from pipeline.readmodel.questions import RuleFacts
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, numbers, spark, table_head, when
 from pipeline.web.parts.layout import command, frame, head
-from pipeline.web.parts.rows import LiveRows, Made
 
 EVERY_S: Final = 5.0
 _COLUMNS: Final = [

@@ -10,12 +10,12 @@ from nicegui import ui
 
 from pipeline.readmodel.read_model import ReadModel, TopicState
 from pipeline.web.api.masking import masked_url
+from pipeline.web.blocks.in_force import sections
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, table_head, when
-from pipeline.web.parts.in_force import sections
 from pipeline.web.parts.layout import command, frame, head
-from pipeline.web.parts.rows import LiveRows, Made
 
 EVERY_S: Final = 2.0
 _PACKAGES: Final = ("streamgauge", "faust-streaming", "aiokafka", "numpy", "msgspec", "duckdb", "nicegui")

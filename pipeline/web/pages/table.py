@@ -9,11 +9,11 @@ from nicegui.events import ValueChangeEventArguments
 from pipeline.errors import UsageError
 from pipeline.readmodel.query import MAX_LIMIT, Page, TableQuery, parse_filter
 from pipeline.views import Freshness
+from pipeline.web.blocks.grid import TableGrid
 from pipeline.web.pages.tables import freshness, window_text
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, when
-from pipeline.web.parts.grid import TableGrid
 from pipeline.web.parts.layout import TICK_S, command, frame, head, not_found
 from tables.spec import TableSpec
 

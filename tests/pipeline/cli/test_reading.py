@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import Outgoing, Records
-from pipeline.cli.reading import find_span, read_span
+from pipeline.cli.traffic.reading import find_span, read_span
 from pipeline.log import TopicSpec
 from pipeline.log.opening import open_log
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.risk_spec import DAY_MS, LabelSpec, RiskRule, RiskSpec
+from agents.risk.spec import DAY_MS, LabelSpec, RiskRule, RiskSpec
 from pipeline.config import check_config, load_config
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "fraud.toml"

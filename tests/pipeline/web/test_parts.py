@@ -11,10 +11,10 @@ from pipeline.health.lag import LagRow
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.readmodel.lag_trend import STEP_MS, STEPS, LagTrends
 from pipeline.readmodel.questions import KeyHistory, StoredAlert
+from pipeline.web.blocks.evidence import courses
+from pipeline.web.blocks.in_force import sections
+from pipeline.web.blocks.topology import nodes
 from pipeline.web.pages.incidents import STATES
-from pipeline.web.parts.evidence import courses
-from pipeline.web.parts.in_force import sections
-from pipeline.web.parts.topology import nodes
 from tests.pipeline.web.filled import EXAMPLE
 
 NOW_MS = 1_800_000_000_000

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from agents.events import Alert, Batch, Int64
 from agents.hashes import ColumnHashes
 from agents.identity import alert_id
-from agents.risk import Reason, RiskAgent, RiskBatch
-from agents.risk_spec import TYPE_FIELD, RiskSpec
-from agents.samples import SampleRefs
+from agents.risk.agent import Reason, RiskAgent, RiskBatch
+from agents.risk.spec import TYPE_FIELD, RiskSpec
+from agents.series.samples import SampleRefs
 from agents.spec import Severity
 from tables.lookup import SharedTexts
 from tables.slices import Column, Texts

@@ -5,7 +5,7 @@
     large >= 3 and first_seen(country)            amount_cents / 100 > 4 * mean or merchant in ("M1", "M7")
 
 and or not · == != < <= > >= (chained too) · in, not in a list of constants · + - * / // % · numbers, texts, True,
-False · fields of the record · measures of the table · the functions of ``agents.functions``.
+False · fields of the record · measures of the table · the functions of ``agents.language.functions``.
 
 Text is compiled once, from a syntax tree that is checked node by node, to operations on whole columns; nothing of it is
 ever run as Python. Where a number is missing or a score has no opinion (NaN), a comparison is unknown, and what is
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.expression_compiler import Compiler, Scope
-from agents.expression_nodes import Array, Constant, Evaluator, Frame, Kind, Truth
-from agents.expression_syntax import ExpressionError, Problem, Syntax, closest, listed
+from agents.language.compiler import Compiler, Scope
+from agents.language.nodes import Array, Constant, Evaluator, Frame, Kind, Truth
+from agents.language.syntax import ExpressionError, Problem, Syntax, closest, listed
 from tables.spec import Measure
 
 __all__ = ["Expression", "ExpressionError", "Problem", "Scope", "closest", "compile_expression", "listed"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.expression import Scope, compile_expression
-from agents.risk_keys import feature_names
-from agents.risk_spec import RiskRule, RiskSpec
+from agents.language.expression import Scope, compile_expression
+from agents.risk.keys import feature_names
+from agents.risk.spec import RiskRule, RiskSpec
 from agents.spec import Field
 
 Float = NDArray[np.float64]

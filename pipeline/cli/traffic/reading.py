@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from agents.events import Chunk, Headers, TopicPartition
-from agents.expression import closest
+from agents.language.expression import closest
 from pipeline.cli.options import parse_moment
 from pipeline.config import AppConfig
 from pipeline.errors import UnknownTopicError, UsageError

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import orjson
 
 from agents.events import Outgoing, Records
-from pipeline.cli.reading import ensure_topic
 from pipeline.cli.runtime import SIGNALS, open_log_of
+from pipeline.cli.traffic.reading import ensure_topic
 from pipeline.config import AppConfig
 from pipeline.log import Log
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.episodes import Episodes
 from agents.events import Alert
 from agents.identity import alert_id
-from agents.samples import Ending, SampleRefs
-from agents.series_index import SeriesIndex
+from agents.series.episodes import Episodes
+from agents.series.index import SeriesIndex
+from agents.series.samples import Ending, SampleRefs
 from agents.spec import DetectorSpec
 from detectors import SERIES, SeriesDetector
 
@@ -39,7 +39,7 @@ class _Firing:
 class SeriesAgent:
     """Score samples of many series in stream order, and raise an alert once an episode.
 
-    What an episode is stands in ``agents.episodes``. A value is scored before it is learned.
+    What an episode is stands in ``agents.series.episodes``. A value is scored before it is learned.
 
     Several samples of a series in one call are handled one after the other, in as many passes as the busiest series
     has samples, each pass over all series at once. So results don't depend on how the stream was cut, bit for bit.

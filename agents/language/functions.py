@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.expression_nodes import Value
+from agents.language.nodes import Value
 from detectors import (
     amount_score,
     distinct_score,

@@ -10,12 +10,12 @@ from agents.events import Outgoing
 from agents.spec import StreamSpec
 from load import Load, OpenLoop, PaymentsConfig, PaymentsLoad, Replay, ReplayConfig, ReplayError, Together
 from load.cells import CASTS, TimeUnit
-from pipeline.cli.load_reports import reporting, show_summary
 from pipeline.cli.output import Output
 from pipeline.cli.program import INTERRUPTED
-from pipeline.cli.reading import ensure_topic
+from pipeline.cli.rows.load import reporting, show_summary
 from pipeline.cli.runtime import now_ms, opened
-from pipeline.cli.sending import Tally, clock_ms, send_all, send_paced
+from pipeline.cli.traffic.reading import ensure_topic
+from pipeline.cli.traffic.sending import Tally, clock_ms, send_all, send_paced
 from pipeline.config import AppConfig
 from pipeline.errors import UsageError
 from pipeline.log import TopicSpec

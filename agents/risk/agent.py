@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.risk_keys import KeyRisk, RiskRows
-from agents.risk_rules import RiskRules
-from agents.risk_spec import RiskSpec
-from agents.risk_state import LearnedSlabs
+from agents.risk.keys import KeyRisk, RiskRows
+from agents.risk.rules import RiskRules
+from agents.risk.spec import RiskSpec
+from agents.risk.state import LearnedSlabs
 from detectors.online import OnlineTrees
 from tables.pending import Pending
 from tables.slab import decode_slab, encode_slab

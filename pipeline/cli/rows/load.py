@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from load import Sent
 from pipeline.cli.human import number, rate, size, span
 from pipeline.cli.output import Output, table
-from pipeline.cli.sending import Tally
+from pipeline.cli.traffic.sending import Tally
 
 
 class JsonReporter:

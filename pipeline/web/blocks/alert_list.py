@@ -8,10 +8,10 @@ from typing import Any
 from nicegui import ui
 
 from pipeline.readmodel.questions import AlertsAsked, StoredAlert
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, empty_state, when
 from pipeline.web.parts.layout import command
-from pipeline.web.parts.rows import LiveRows, Made
 
 
 def facts(document: dict[str, Any]) -> str:

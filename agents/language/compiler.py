@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from agents import expression_nodes as nodes
-from agents.expression_nodes import FLOAT_UNIT, Constant, Evaluator, Frame, Node, Truth, Value
-from agents.expression_syntax import (
+from agents.language import nodes
+from agents.language.functions import FUNCTIONS, ArgumentKind, Function
+from agents.language.nodes import FLOAT_UNIT, Constant, Evaluator, Frame, Node, Truth, Value
+from agents.language.syntax import (
     ALLOWED,
     ARITHMETIC,
     COMPARISON,
@@ -20,7 +21,6 @@ from agents.expression_syntax import (
     closest,
     listed,
 )
-from agents.functions import FUNCTIONS, ArgumentKind, Function
 from agents.spec import Field
 from tables.spec import Measure
 from tables.text import hash_text

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from pipeline.cli.human import clock, readable
 from pipeline.cli.output import Output, raw
-from pipeline.cli.reading import Record, ensure_topic, find_span, read_records
 from pipeline.cli.runtime import now_ms, opened
+from pipeline.cli.traffic.reading import Record, ensure_topic, find_span, read_records
 from pipeline.config import AppConfig
 
 

@@ -5,9 +5,9 @@ from typing import Final
 from pipeline.health.burrow import Status
 from pipeline.health.lag import LagRow
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.parts import human
 from pipeline.web.parts.elements import Tag, numbers, spark, when
-from pipeline.web.parts.rows import LiveRows, Made
 
 KEEPS_UP_MS: Final = 5_000
 STATUSES: Final = tuple(status.name.lower() for status in Status)

@@ -9,8 +9,8 @@ from nicegui.events import GenericEventArguments
 
 from pipeline.readmodel.columns import ColumnInfo, ColumnKind
 from pipeline.readmodel.query import Row
+from pipeline.web.blocks.evidence import key_address
 from pipeline.web.parts import human
-from pipeline.web.parts.evidence import key_address
 
 FORMATS: dict[ColumnKind, Callable[[float | None], str]] = {
     "number": human.number,

@@ -1,0 +1,1 @@
+"""The language of conditions: text to columns."""

@@ -1,0 +1,1 @@
+"""The risk of each payment: features, labels, a model that learns, reasons."""

@@ -1,0 +1,1 @@
+"""Detectors over measured series: samples in, alerts out, once an episode."""

@@ -1,0 +1,1 @@
+"""What commands show: rows for people and for programs."""

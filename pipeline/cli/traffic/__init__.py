@@ -1,0 +1,1 @@
+"""Records in and out on the command line: produce, consume, load, replay."""
