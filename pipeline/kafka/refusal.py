@@ -32,6 +32,7 @@ _FORBIDDEN: Final = (
 _OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _ALERTS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+_FAREWELL_S: Final = 1.0
 
 
 def refusal(error: Exception, settings: KafkaSettings) -> str | None:
@@ -134,4 +135,6 @@ async def _last_words(host: str, port: int, context: ssl.SSLContext) -> Exceptio
         return None
     finally:
         writer.close()
+        with contextlib.suppress(OSError, TimeoutError):  # what nobody took would be told when it is thrown away
+            await asyncio.wait_for(writer.wait_closed(), _FAREWELL_S)
     return None
