@@ -120,7 +120,7 @@ def test_state_round_trip_shares_nothing(kind):
 
 
 @every_series
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_series_do_not_influence_each_other(kind, data):
     """Series scored together, alone, or in any subsets and orders get the same scores, bit for bit."""

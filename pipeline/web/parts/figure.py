@@ -66,6 +66,7 @@ class Figure:
             with Tag("div", classes="sg-chart"):
                 self._chart = ui.echart({"animation": False})
                 self._chart.props["role"] = "img"
+                self._chart.props["aria-label"] = f"{title}: {subtitle}"
                 with Tag("div", classes="sg-chart-empty") as self._nothing:
                     Tag("p", waiting)
 
