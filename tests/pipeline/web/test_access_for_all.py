@@ -78,7 +78,7 @@ def test_pages_are_reached_by_keyboard(driver, address):
 def test_nothing_jumps_while_a_page_comes_up(driver, address):
     """What is there stays where it is when the rest arrives: the cumulative layout shift is good by Web Vitals.
 
-    A machine that is busy with other things may show a page in several parts: that counts if it happens again and again.
+    A busy machine may show a page in several parts: that counts if it happens again and again.
     """
     for path in PAGES:
         shifts = []
