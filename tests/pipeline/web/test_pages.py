@@ -66,7 +66,7 @@ def test_overview_shows_the_state_of_the_whole(driver, address):
         tiles = zip(texts(driver, ".sg-tile .d"), texts(driver, ".sg-tile .v"), strict=True)
         return dict(tiles)[name]
 
-    until(driver, lambda: tile("Open incidents") not in {"0", "–"})
+    until(driver, lambda: tile("Open incidents").isdecimal() and tile("Open incidents") != "0")
     until(driver, lambda: tile("Rejects, 5 m") == "4")  # the health tables tell it, a window later
     until(driver, lambda: "newest" in driver.find_element(By.CSS_SELECTOR, ".sg-tile sg-spark").accessible_name)
     calm(driver, address)
