@@ -47,7 +47,7 @@ def compile_ahead() -> None:
 
 
 def _config() -> AppConfig:
-    fields = {name: Field(name=name, type=kind) for name, kind in _KINDS.items()}  # type: ignore[arg-type]
+    fields = {name: Field(name=name, type=kind) for name, kind in _KINDS.items()}  # type: ignore[arg-type]  # literals
     window = Window(kind="tumbling", size_ms=1_000, pane_ms=1_000, grace_ms=0)
     measures = (
         Measure(name="n", kind="count"),

@@ -25,40 +25,12 @@ from pipeline.config.model import AppConfig
 from pipeline.plan import plans
 from pipeline.shard import Shard
 from tests.bench.job import CHUNK, RATE_PER_S, START_MS
-from tests.bench.patterns import CASES
+from tests.bench.patterns import CASES, STREAM
 from tests.bench.stages import COMMIT_EVERY
 
 _LABEL_DELAY_MS = 2_000
 _MANY, _FEW = 50_000, 10_000  # accounts: one pays every 10 s, or every 2 s
 _LARGE_CENTS = 50_000  # what the labels call fraud: it is the cost that is measured
-_STREAM = """
-[app]
-name = "catalogue"
-log = "local://unused"
-health = false
-
-[streams.payments]
-partitions = 1
-key = "account"
-time = "ts"
-max_ahead = "90000d"
-
-[streams.payments.fields]
-id = "str"
-type = "str"
-ts = "int"
-account = "str"
-merchant = "str"
-device = "str"
-country = "str"
-amount_cents = "int"
-fraud = "bool?"
-latitude = "float?"
-longitude = "float?"
-list = "str?"
-until = "int?"
-reason = "str?"
-"""
 ASKED = {kind: asked for case, (kind, asked) in reversed(CASES.items()) if case != "allow_list"} | {
     "allow_list": 'suppresses = ["velocity"]\nby = "account"\nlist = "list"\nuntil = "until"\n'
 }
@@ -94,7 +66,7 @@ def configured(kinds: Sequence[str], *, risk: bool) -> AppConfig:
     ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "catalogue.toml"
-        file.write_text(_STREAM + "".join(patterns) + (_RISK if risk else ""))
+        file.write_text(f'{STREAM}fraud = "bool?"\n' + "".join(patterns) + (_RISK if risk else ""))
         return load_config(file, {})
 
 

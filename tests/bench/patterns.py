@@ -14,7 +14,7 @@ from load.patterns import staged
 from pipeline.config import load_config
 from tests.pipeline.shards import build_shard, chunk_of, payload
 
-BASE = """\
+STREAM = """\
 [app]
 name = "shop"
 health = false
@@ -39,10 +39,8 @@ longitude = "float?"
 list = "str?"
 until = "int?"
 reason = "str?"
-
-[patterns.found]
-stream = "payments"
 """
+BASE = f'{STREAM}\n[patterns.found]\nstream = "payments"\n'
 _ACCOUNT = 'by = "account"\n'
 _AMOUNT = 'by = "account"\namount = "amount_cents"\n'
 _FLOW = 'by = "account"\nof = "merchant"\namount = "amount_cents"\n'

@@ -151,7 +151,7 @@ def _apart(
     table = tables.get(what.table) if isinstance(what, RuleSpec) else None
     if isinstance(what, RuleSpec) and table is None:
         return ""  # it is known what is wrong
-    stream, by = (table.stream, table.by) if table else (what.stream, what.by)  # type: ignore[union-attr]
+    stream, by = (table.stream, table.by) if table else (what.stream, what.by)  # type: ignore[union-attr]  # one of both
     if spec.stream and stream and stream != spec.stream:
         return f"looks at the stream {stream}, and the list at {spec.stream}; make a list for {stream}"
     known = streams.get(spec.stream)

@@ -1,6 +1,6 @@
 """Tiles: one number each, what is behind it, and how it went in the last five minutes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from pipeline.readmodel.history import SPAN_MS
@@ -59,19 +59,19 @@ def steps(points: Points, now_ms: int) -> list[float | None]:
     return [largest.get(step) for step in range(end - SPAN_MS // STEP_MS, end)]
 
 
-def tiles(context: PageContext) -> Callable[[], Awaitable[None]]:
-    """The tiles of the overview."""
+def tiles(context: PageContext) -> Callable[[Mapping[str, int]], Awaitable[None]]:
+    """The tiles of the overview; the update takes how many incidents go on, by severity."""
     model = context.model
     with Tag("div", classes="sg-tiles"):
         flow = [_throughput(model), _latency(model), _lag(model)]
-        trouble = _incidents(context) if model.config.incidents is not None else _alerts(context)
+        trouble = _incidents() if model.config.incidents is not None else _alerts(context)
         more = [_watermark(model), _refused(model)]
 
-    async def update() -> None:
+    async def update(incidents: Mapping[str, int]) -> None:
         now_ms = model.clock_ms()
         for each in (*flow, *more):
             each(now_ms)
-        await trouble(now_ms)
+        await trouble(now_ms, incidents)
 
     return update
 
@@ -121,32 +121,31 @@ def _lag(model: ReadModel) -> Callable[[int], None]:
     return update
 
 
-def _incidents(context: PageContext) -> Callable[[int], Awaitable[None]]:
+def _incidents() -> Callable[[int, Mapping[str, int]], Awaitable[None]]:
     tile = Tile("Open incidents", "Incidents that go on, by severity", "/incidents", drawn=False)
 
-    async def update(_: int) -> None:
-        counts = await context.answers.open_incidents()
+    async def update(_: int, counts: Mapping[str, int]) -> None:
         tile.show(human.number(sum(counts.values())), _loud(counts), _mood(counts))
 
     return update
 
 
-def _alerts(context: PageContext) -> Callable[[int], Awaitable[None]]:
+def _alerts(context: PageContext) -> Callable[[int, Mapping[str, int]], Awaitable[None]]:
     tile = Tile("Alerts, 5 m", "Alerts detected in the last five minutes", "/alerts", drawn=False)
 
-    async def update(now_ms: int) -> None:
+    async def update(now_ms: int, _: Mapping[str, int]) -> None:
         counts = await context.answers.severities_since(now_ms - SPAN_MS)
         tile.show(human.number(sum(counts.values())), _loud(counts))
 
     return update
 
 
-def _loud(counts: dict[str, int]) -> str:
+def _loud(counts: Mapping[str, int]) -> str:
     loud = [f"{counts[name]:,} {name}" for name in LOUDEST_FIRST if counts.get(name)]
     return " · ".join(loud[:2]) or "none"
 
 
-def _mood(counts: dict[str, int]) -> str:
+def _mood(counts: Mapping[str, int]) -> str:
     return "is-bad" if counts.get("critical") else "is-warn" if counts.get("high") else ""
 
 

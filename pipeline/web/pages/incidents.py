@@ -101,7 +101,7 @@ class _IncidentsPage:
         await self._ask(text=(event.value or "").strip())
 
     async def _ask(self, **changes: object) -> None:
-        self._asked = replace(self._asked, **changes)  # type: ignore[arg-type]
+        self._asked = replace(self._asked, **changes)  # type: ignore[arg-type]  # each by its own name
         for state, each in (("live", self._live), ("resolved", self._resolved)):
             each.set("aria-pressed", "true" if self._asked.state == state else "false")
         await self._tick()

@@ -1,6 +1,6 @@
 """Overview: one glance says whether all is well."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from nicegui import ui
@@ -30,7 +30,7 @@ async def overview_page(context: PageContext) -> None:
     model = context.model
     with frame(model, title="Overview", page="overview"):
         head("Overview")
-        banner = _banner(context)
+        banner = _banner(model)
         numbers = tiles(context)
         with Tag("div", classes="sg-grid"):
             charts = [LiveChart(spec) for spec in _charts(model)]
@@ -39,8 +39,9 @@ async def overview_page(context: PageContext) -> None:
         partitions = _partitions(model)
 
     async def tick() -> None:
-        await banner()
-        await numbers()
+        incidents = await context.answers.open_incidents()
+        banner(incidents)
+        await numbers(incidents)
         await feed.update(AlertsAsked())
         partitions()
 
@@ -55,13 +56,13 @@ async def overview_page(context: PageContext) -> None:
     ui.timer(_FLOWS_S, flows, immediate=False)
 
 
-def _banner(context: PageContext) -> Callable[[], Awaitable[None]]:
+def _banner(model: ReadModel) -> Callable[[Mapping[str, int]], None]:
     with Tag("div", classes="sg-banner", attributes={"role": "status"}) as box:
         sentence = Tag("span", "")
         words = Tag("code", "", "sg-cmd")
 
-    async def update() -> None:
-        now = glance(context.model, await context.answers.open_incidents())
+    def update(incidents: Mapping[str, int]) -> None:
+        now = glance(model, incidents)
         box.mark_as(now.mood, ("is-wait", "is-warn", "is-bad"))
         sentence.put(now.sentence)
         words.put(now.command or "")
