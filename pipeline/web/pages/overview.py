@@ -57,9 +57,10 @@ async def overview_page(context: PageContext) -> None:
 
 
 def _banner(model: ReadModel) -> Callable[[Mapping[str, int]], None]:
-    with Tag("div", classes="sg-banner", attributes={"role": "status"}) as box:
-        sentence = Tag("span", "")
+    with Tag("div", classes="sg-banner is-wait", attributes={"role": "status"}) as box:
+        sentence = Tag("span", "One moment")
         words = Tag("code", "", "sg-cmd")
+        words.set_visibility(False)
 
     def update(incidents: Mapping[str, int]) -> None:
         now = glance(model, incidents)
