@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.broker.cluster import Cluster
 from tests.broker.errors import KafkaUnavailableError
+from tests.broker.jars import default_version
 from tests.broker.security import Access, Security
 
 # Taken out of the environment, where streamgauge itself would look for settings of such names.
@@ -57,6 +58,14 @@ def kafka() -> Iterator[Access]:
     else:
         with kafka_or_skip() as cluster:
             yield cluster.access()
+
+
+@pytest.fixture(scope="session")
+def kafka_version() -> str:
+    """Version of the brokers that the tests start; one that runs already does not tell."""
+    if _RUNNING:
+        pytest.skip("a broker that runs already does not tell its version")
+    return _VERSION or default_version()
 
 
 @pytest.fixture(scope="session")

@@ -17,17 +17,24 @@ from pipeline.kafka.producing.producer import Producer
 from pipeline.kafka.producing.sending import BATCH_BYTES, Sending
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.api import Fence, TopicSpec
-from tests.broker.jars import default_version
 
 KINDS = {22: "identity", 24: "partitions", 0: "records", 26: "end"}
+
+
+async def offers_version_2(servers):
+    client = await Connections(servers, KafkaSettings()).client()
+    try:
+        return await wire.has_implicit_transactions(client, client.get_random_node())
+    finally:
+        await client.close()
 
 
 @pytest.fixture(params=["implicit", "explicit"])
 def version(request, monkeypatch, kafka):
     """What brokers 4.x offer, and what all others have."""
     if request.param == "implicit":
-        if default_version().startswith("3."):
-            pytest.skip(f"Kafka {default_version()} has no transactions of version 2")
+        if not asyncio.run(offers_version_2(kafka.bootstrap)):
+            pytest.skip("these brokers have no transactions of version 2")
     else:
 
         async def never(client, node):
@@ -247,6 +254,10 @@ def test_brokers_that_stay_in_trouble_are_given_up_with_their_last_word(version,
             await producer.close()
 
     play(story, request_timeout_ms=500)
+
+
+def test_brokers_4_have_version_2(kafka_version, kafka):
+    assert asyncio.run(offers_version_2(kafka.bootstrap)) is not kafka_version.startswith("3.")
 
 
 def test_brokers_that_lack_a_request_or_the_feature_get_the_old_way():
