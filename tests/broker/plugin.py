@@ -23,8 +23,22 @@ from tests.broker.security import Access, Security
 # Taken out of the environment, where streamgauge itself would look for settings of such names.
 _RUNNING = os.environ.pop("STREAMGAUGE_KAFKA", None)
 _VERSION = os.environ.pop("STREAMGAUGE_KAFKA_VERSION", None)
+_WORKER_INPUT = "kafka"
 _SESSION = f"t{uuid.uuid4().hex[:8]}"
 _NUMBERS = itertools.count(1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tell a process of pytest-xdist, whose environment no longer has them."""
+    node.workerinput[_WORKER_INPUT] = (_RUNNING, _VERSION)
+
+
+def pytest_configure(config) -> None:
+    """Take what the process told that started this one."""
+    global _RUNNING, _VERSION  # noqa: PLW0603 - they come with the environment, or with this
+    if hasattr(config, "workerinput"):
+        _RUNNING, _VERSION = config.workerinput[_WORKER_INPUT]
 
 
 @contextmanager
