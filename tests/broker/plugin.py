@@ -36,7 +36,7 @@ def pytest_configure_node(node) -> None:
 
 def pytest_configure(config) -> None:
     """Take what the process told that started this one."""
-    global _RUNNING, _VERSION  # noqa: PLW0603 - they come with the environment, or with this
+    global _RUNNING, _VERSION
     if hasattr(config, "workerinput"):
         _RUNNING, _VERSION = config.workerinput[_WORKER_INPUT]
 
@@ -75,11 +75,17 @@ def kafka() -> Iterator[Access]:
 
 
 @pytest.fixture(scope="session")
-def kafka_version() -> str:
-    """Version of the brokers that the tests start; one that runs already does not tell."""
+def started_version() -> str:
+    """Version of the brokers that the tests start."""
+    return _VERSION or default_version()
+
+
+@pytest.fixture(scope="session")
+def kafka_version(started_version) -> str:
+    """Version of the brokers of ``kafka``; one that ran already does not tell."""
     if _RUNNING:
         pytest.skip("a broker that runs already does not tell its version")
-    return _VERSION or default_version()
+    return started_version
 
 
 @pytest.fixture(scope="session")
