@@ -3,9 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from pipeline.errors import RefusedError
 
 SUBJECT: Final = "[{{ severity }}] {{ rule }}{% if key %} {{ key }}{% endif %}"
@@ -26,6 +23,9 @@ def template(source: str, *, escape: Callable[[str], str] = str) -> Callable[[Ma
     >>> template("{{ severity }}: {{ key|upper }}")({"severity": "high", "key": "a17"})
     'high: A17'
     """
+    from jinja2 import StrictUndefined, TemplateError  # noqa: PLC0415 - most applications deliver nothing
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
     environment = ImmutableSandboxedEnvironment(  # plain text, no HTML
         undefined=StrictUndefined, finalize=lambda value: escape(str(value)), keep_trailing_newline=True
     )

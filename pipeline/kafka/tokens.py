@@ -5,7 +5,6 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-import httpx
 import msgspec
 from aiokafka.abc import AbstractTokenProvider
 
@@ -71,6 +70,8 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # the cli
             return self._token
 
     async def _ask(self) -> _Answer:
+        import httpx  # noqa: PLC0415 - most brokers want no tokens, and every command would start later for it
+
         source = self._source
         form = {"grant_type": "client_credentials"} | ({"scope": source.scope} if source.scope else {})
         advice = "check [kafka] oauth_url, oauth_client_id and oauth_client_secret"
