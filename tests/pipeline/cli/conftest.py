@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
+from tests.pipeline.cli.forking import Forked
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "payments.toml"
 
@@ -70,8 +70,8 @@ class Shell:
 
     def start(self, *arguments, **options):
         """As a process of its own."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments), "-c", str(self.config)],
+        process = Forked(
+            [*map(str, arguments), "-c", str(self.config)],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder, **options},
         )
         self.started.append(process)
