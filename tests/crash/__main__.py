@@ -7,6 +7,7 @@ log takes its place if the choice was left open.
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ def _setting(given: argparse.Namespace) -> MakeSetting:
 
 def main() -> int:
     """The command."""
+    gc.set_threshold(200_000, 20, 20)  # what is recomputed are millions of rows, none of them a cycle
     given = _arguments()
     options = Options(
         seconds=given.seconds,
