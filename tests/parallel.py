@@ -12,10 +12,13 @@ _WITH_PROCESSES = (
     "tests/bench/",
     "tests/broker/",
     "tests/contracts/test_log_",
-    "tests/crash/",
+    "tests/crash/kafka/",
+    "tests/crash/test_",
+    "tests/pipeline/cli/test_upkeep",
     "tests/pipeline/delivery/",
     "tests/pipeline/demo/",
     "tests/pipeline/kafka/",
+    "tests/pipeline/test_reset",
     "tests/pipeline/worker/",
 )
 
