@@ -106,7 +106,7 @@ def build_api_app(
     answers = answers or model.answers
     access = access or Access(model.config, login=False, clock_ms=wall_clock_ms)
     feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
-    changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
+    changes = Changes(model.config, model.log, answers, access.log, clock_ms=model.clock_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from agents.spec import SEVERITIES
 from pipeline.access.roles import Role
 from pipeline.incidents.model import Incident, Notice
 from pipeline.readmodel.questions import IncidentPage, StoredAlert
-from pipeline.web.blocks.actions import Deed, FraudButtons, IncidentActions, alert_label, attempt
+from pipeline.web.blocks.actions import FraudButtons, IncidentActions, alert_label, attempt
 from pipeline.web.blocks.evidence import courses, facts_list, records_table, values_table
 from pipeline.web.blocks.rows import LiveRows, Made
 from pipeline.web.pages.incidents import STATES, state_text, title
@@ -103,16 +103,9 @@ class _IncidentPage:
         return Made(row, lambda now: fraud.show(now.fraud))
 
     async def _label_all(self, fraud: bool) -> None:
-        found = await self._context.answers.incident(self._id)
-        alerts = [alert.document["id"] for alert in found.alerts] if found else []
-
-        async def label(by: str) -> None:
-            for alert_id in alerts:
-                await self._context.changes.label(alert_id, fraud=fraud, by=by)
-
-        said = "fraud" if fraud else "not fraud"
-        deed = Deed("incident.label", self._id, {"fraud": fraud, "alerts": alerts})
-        await attempt(Role.ANALYST, deed, label, f"{human.plural(len(alerts), 'alert')} labelled {said}")
+        changes, said = self._context.changes, "fraud" if fraud else "not fraud"
+        done = f"All alerts labelled {said}"
+        await attempt(Role.ANALYST, lambda by: changes.label_incident(self._id, fraud=fraud, by=by), done)
 
     async def _tick(self) -> None:
         page = await self._context.answers.incident(self._id)
