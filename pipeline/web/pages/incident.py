@@ -12,6 +12,7 @@ from pipeline.readmodel.questions import IncidentPage, StoredAlert
 from pipeline.web.blocks.actions import FraudButtons, IncidentActions, alert_label, attempt
 from pipeline.web.blocks.evidence import courses, facts_list, records_table, values_table
 from pipeline.web.blocks.rows import LiveRows, Made
+from pipeline.web.blocks.snoozes import SnoozeList, covers
 from pipeline.web.pages.incidents import STATES, state_text, title
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
@@ -41,6 +42,7 @@ class _IncidentPage:
             with Tag("p", classes="sg-crumb"):
                 Tag("a", "Incidents", attributes={"href": "/incidents"})
             self._head(incident)
+            self._snoozes = SnoozeList(context, "Snoozed, so that nobody is told")
             with Tag("div", classes="sg-columns"):
                 with Tag("div", classes="sg-stack"):
                     self._figure = Figure(
@@ -120,6 +122,7 @@ class _IncidentPage:
         self._count.put(human.plural(incident.count, "alert"))
         self._last.set("ms", incident.last_alert_ms)
         self._actions.update(incident)
+        self._snoozes.show([each for each in await self._context.answers.snoozes() if covers(each, incident)])
         said = {alert.fraud for alert in page.alerts}
         self._fraud.show(said.pop() if len(said) == 1 else None)
         self._story.show(incident, page.notices)

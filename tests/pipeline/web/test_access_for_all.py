@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.pipeline.web.filled import example, fill, on_log
-from tests.pipeline.web.running import browser, need_chromium, until, web
+from tests.pipeline.web.running import VIOLATIONS, browser, need_chromium, until, web
 
 PAGES = ("/", "/incidents", "/alerts", "/tables", "/tables/account_10m", "/rules", "/dead-letters", "/lag", "/system")
 LINKED = {"/incidents": ".sg-incidents a", "/alerts": ".sg-alert", "/tables/account_10m": ".ag-row a"}
@@ -50,15 +50,6 @@ def test_no_page_has_a_serious_violation(driver, address, theme):
         driver.execute_script(axe)
         found += [f"{path}: {each}" for each in driver.execute_async_script(VIOLATIONS)]
     assert found == []
-
-
-VIOLATIONS = """
-const done = arguments[arguments.length - 1];
-const asked = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"] };
-axe.run(document, asked).then((found) =>
-  done(found.violations.filter((each) => ["serious", "critical"].includes(each.impact)).map((each) =>
-    `${each.id}, ${each.nodes.length} times: ${each.nodes[0].html.slice(0, 160)} ${each.nodes[0].failureSummary}`)));
-"""
 
 
 def test_pages_are_reached_by_keyboard(driver, address):
