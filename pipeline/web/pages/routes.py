@@ -1,6 +1,8 @@
 """Addresses of the pages."""
 
-from fastapi import Depends, FastAPI, Request
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request
 from nicegui import APIRouter
 
 from pipeline.web.auth import current_user
@@ -14,9 +16,11 @@ from pipeline.web.pages.letters import letters_page
 from pipeline.web.pages.overview import overview_page
 from pipeline.web.pages.rules import rules_page
 from pipeline.web.pages.system import system_page
-from pipeline.web.pages.table import table_page
+from pipeline.web.pages.table import Wanted, table_page
 from pipeline.web.pages.tables import tables_page
 from pipeline.web.parts.context import PageContext
+
+Offset = Annotated[int, Query(ge=0, le=1 << 40)]
 
 
 def build_pages(context: PageContext, app: FastAPI) -> APIRouter:
@@ -68,8 +72,8 @@ def _add_data_pages(router: APIRouter, context: PageContext) -> None:
         await tables_page(context)
 
     @router.page("/tables/{name}")
-    async def table(name: str, q: str = "") -> None:
-        await table_page(context, name, q)
+    async def table(name: str, q: str = "", sort: str = "", offset: Offset = 0) -> None:
+        await table_page(context, name, Wanted(text=q, sort=sort, offset=offset))
 
     @router.page("/tables/{name}/key")
     async def key(name: str, key: str) -> None:

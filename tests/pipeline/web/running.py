@@ -124,3 +124,10 @@ def charts(driver):
         " const option = getElement(+element.id.slice(1)).chart.getOption();"
         " return Object.fromEntries((option.series || []).map((series) => [series.name, series.data.length])); })"
     )
+
+
+def frames(driver):
+    """Lengths of the messages that the server sent to the browser since the last call."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    received = [m for m in messages if m["method"] == "Network.webSocketFrameReceived"]
+    return [len(m["params"]["response"]["payloadData"]) for m in received]

@@ -1,6 +1,5 @@
 """The pages in a real browser, over a real log with a real worker on it."""
 
-import json
 from statistics import median
 
 import pytest
@@ -10,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from agents.events import Alert, Outgoing, RecordRef, Records
 from pipeline.alerts import encode_alert
 from tests.pipeline.web.filled import example, now_ms, on_log, produce
-from tests.pipeline.web.running import browser, calm, charts, need_chromium, process, texts, until, web
+from tests.pipeline.web.running import browser, calm, charts, frames, need_chromium, process, texts, until, web
 
 PAGES = (
     "/",
@@ -294,10 +293,3 @@ def test_only_what_changed_is_sent(driver, address):
     lengths = frames(driver)
     until(driver, lambda: lengths.extend(frames(driver)) or len(lengths) > 10)
     assert median(lengths[-9:]) < 2_000
-
-
-def frames(driver):
-    """Lengths of the messages that the server sent to the browser since the last call."""
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    received = [m for m in messages if m["method"] == "Network.webSocketFrameReceived"]
-    return [len(m["params"]["response"]["payloadData"]) for m in received]
