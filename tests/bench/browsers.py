@@ -6,6 +6,7 @@ names, receives what changes and acknowledges it. Some are real Chromium besides
 """
 
 import argparse
+import ast
 import asyncio
 import contextlib
 import json
@@ -87,7 +88,7 @@ class Tab:
         """Fetch the page, and connect the socket as its script does."""
         page = (await client.get(path)).raise_for_status().text
         given = re.search(r"^\s*query: (\{.*\}),$", page, re.MULTILINE)
-        query = json.loads(given[1]) if given else {}
+        query = ast.literal_eval(given[1]) if given else {}  # it stands there as Python writes it
         if not query.get("implicit_handshake"):
             raise SystemExit(f"{path} names no socket: {page[:200]}")
         self._client_id, self._next = query["client_id"], query["next_message_id"]

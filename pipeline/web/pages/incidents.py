@@ -17,7 +17,7 @@ from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, table_head, when
 from pipeline.web.parts.layout import TICK_S, command, frame, head
 
-LENGTH: Final = 50
+LENGTH: Final = 25
 MOST: Final = 500
 STATES: Final = ("open", "updated", "acknowledged", "resolved")
 _COLUMNS: Final = [

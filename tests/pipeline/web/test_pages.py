@@ -114,6 +114,20 @@ def test_table_is_filtered_sorted_and_paged_by_the_server(driver, address):
     calm(driver, address)
 
 
+def test_the_address_of_a_table_says_what_is_shown(driver, address):
+    """Filter, order and place can be linked to; a column that is not there is told, with the nearest one."""
+    driver.get(f"{address}/tables/account_10m?sort=key&offset=25")
+    until(driver, lambda: len(texts(driver, ".ag-pinned-left-cols-container .ag-row")) == 25)
+    keys = texts(driver, ".ag-pinned-left-cols-container [col-id='key']")
+    assert keys == sorted(keys)
+    assert driver.find_element(By.CSS_SELECTOR, ".sg-pager").text.split("of")[0].endswith("26 to 50 ")
+    header = driver.find_element(By.CSS_SELECTOR, ".ag-header-cell[col-id='key']")
+    assert header.get_attribute("aria-sort") == "ascending"
+    driver.get(f"{address}/tables/account_10m?sort=-spnt")
+    until(driver, lambda: "did you mean 'spent'?" in driver.find_element(By.CSS_SELECTOR, ".sg-note").text)
+    calm(driver, address)
+
+
 def test_key_shows_its_history(driver, address):
     """A key leads to its page: what it is now, how each measure went, and which alerts it raised."""
     driver.get(f"{address}/alerts")
