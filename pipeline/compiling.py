@@ -14,7 +14,7 @@ from agents.events import Chunk
 from agents.spec import Field, RuleSpec, StreamSpec
 from detectors.boosting import Boosting, fit_trees
 from pipeline.config.model import AppConfig
-from pipeline.kafka.splitting import split
+from pipeline.kafka.consuming.splitting import split
 from pipeline.plan import plans
 from pipeline.shard import Shard
 from tables.slices import compiled, payloads_of
