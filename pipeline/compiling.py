@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from agents.events import Chunk
-from agents.spec import Field, RuleSpec, StreamSpec
+from agents.spec import DetectorSpec, Field, RuleSpec, StreamSpec
 from detectors.boosting import Boosting, fit_trees
 from pipeline.config.model import AppConfig
 from pipeline.kafka.splitting import split
@@ -62,6 +62,11 @@ def _config() -> AppConfig:
             "s": StreamSpec(name="s", topic="s", partitions=1, key="key", time="ts", id="id", fields=fields),
         },
         tables={"t": table},
+        detectors={
+            "d": DetectorSpec(
+                name="d", kind="robust_z", stream="s", by="key", value="size", threshold=9.0, severity="info"
+            )
+        },
         rules={"r": RuleSpec(name="r", table="t", when="n >= 1 and ids >= 0", severity="info")},
         health=False,
     )

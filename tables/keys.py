@@ -182,7 +182,13 @@ class _Slots(dict[str, int]):
 
 
 def grown(array: NDArray[T], capacity: int, fill: float = 0) -> NDArray[T]:
-    """``array`` with its last axis made ``capacity`` long, new places holding ``fill``."""
-    larger = np.full((*array.shape[:-1], capacity), fill, array.dtype)
-    larger[..., : array.shape[-1]] = array
+    """``array`` with its last axis made ``capacity`` long, new places holding ``fill``.
+
+    Zeros are left to the operating system, which gives memory only for what is written to later.
+    """
+    have, shape = array.shape[-1], (*array.shape[:-1], capacity)
+    larger = np.empty(shape, array.dtype) if fill else np.zeros(shape, array.dtype)
+    larger[..., :have] = array
+    if fill:
+        larger[..., have:] = fill
     return larger

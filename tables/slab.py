@@ -11,7 +11,7 @@ is public: whoever reads the state topic can read tables without asking a worker
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,7 +22,9 @@ BLOCK = 1024
 
 _MAGIC = b"SGS1"
 _LENGTH = struct.Struct("<I")
-_NARROW = (np.int8, np.int16, np.int32)
+_NARROW: Final = [
+    (np.dtype(kind), int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int8, np.int16, np.int32)
+]
 
 
 class SlabError(ValueError):
@@ -55,7 +57,7 @@ def encode_slab(slab: Slab) -> bytes:
     stored = {name: _narrowed(np.ascontiguousarray(array)) for name, array in slab.arrays.items()}
     layout = [(name, array.dtype.str, slab.arrays[name].dtype.str, array.shape) for name, array in stored.items()]
     head = msgspec.msgpack.encode((slab.applied, slab.pane, slab.start, layout, slab.names, dict(slab.extra)))
-    return b"".join((_MAGIC, _LENGTH.pack(len(head)), head, *(array.tobytes() for array in stored.values())))
+    return b"".join((_MAGIC, _LENGTH.pack(len(head)), head, *(array.data for array in stored.values() if array.size)))
 
 
 def decode_slab(data: bytes) -> Slab:
@@ -87,9 +89,8 @@ def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype != np.int64 or not array.size:
         return array
     low, high = array.min(), array.max()
-    for dtype in _NARROW:
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
+    for dtype, lowest, highest in _NARROW:
+        if lowest <= low and high <= highest:
             return array.astype(dtype)
     return array
 
