@@ -156,6 +156,32 @@ def gather(data: Any, starts: Any, sizes: Any, into: Any, at: Any) -> Any:  # pr
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _put_head(into: Any, at: Any, short: Any, most: Any, size: Any) -> Any:  # pragma: no cover - compiled
+    """A size in MessagePack: in the byte ``short`` up to ``most``, else in 1 (of texts only), 2 or 4 bytes behind."""
+    is_text = most > 15
+    if size <= most:
+        into[at] = short | size
+        return at + 1
+    width = 1 if is_text and size < 1 << 8 else 2 if size < 1 << 16 else 4
+    into[at] = (0xD9 if width == 1 else 0xDA if width == 2 else 0xDB) if is_text else (0xDC if width == 2 else 0xDD)
+    for byte in range(width):
+        into[at + 1 + byte] = (size >> (8 * (width - 1 - byte))) & 0xFF
+    return at + 1 + width
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def pack_texts(data: Any, starts: Any, sizes: Any, into: Any) -> Any:  # pragma: no cover - compiled
+    """Write the texts into ``into`` as a list in MessagePack; how many bytes it has."""
+    at = _put_head(into, 0, 0x90, 15, len(starts))
+    for i in range(len(starts)):
+        at = _put_head(into, at, 0xA0, 31, sizes[i])
+        for j in range(sizes[i]):
+            into[at + j] = data[starts[i] + j]
+        at += sizes[i]
+    return at
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def find_slots(
     table: Any, held: Any, data: Any, starts: Any, sizes: Any, hashes: Any, found: Any
 ) -> Any:  # pragma: no cover - compiled
