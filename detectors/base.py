@@ -88,6 +88,9 @@ class SeriesDetector(Protocol):
     def state(self) -> State:
         """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
 
+    def view(self) -> State:
+        """The same without a copy, to be read before anything else is learned."""
+
     def restore(self, state: Mapping[str, Float]) -> None:
         """Replace everything learned by copies of ``state``.
 
@@ -127,12 +130,13 @@ class ArrayDetector:
 
     def grow(self, n_series: int) -> None:
         """Make room for ``n_series`` series, new ones fresh; never shrinks."""
+        have = self._n_series
         for name, column in self._columns.items():
-            if n_series > len(column):
-                size = max(n_series, 2 * len(column))
-                larger = np.full((size, *self._shapes.get(name, ())), self._fresh[name])
-                larger[: len(column)] = column
+            if n_series > len(column):  # memory is given for what is written to, so room for later costs nothing yet
+                larger = np.empty((max(n_series, 2 * len(column)), *self._shapes.get(name, ())))
+                larger[:have] = column[:have]
                 self._columns[name] = larger
+            self._columns[name][have:n_series] = self._fresh[name]
         self._n_series = max(self._n_series, n_series)
 
     def forget(self, rows: Int64) -> None:
@@ -160,7 +164,11 @@ class ArrayDetector:
 
     def state(self) -> State:
         """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
-        return {name: column[: self._n_series].copy() for name, column in self._columns.items()}
+        return {name: column.copy() for name, column in self.view().items()}
+
+    def view(self) -> State:
+        """The same without a copy, to be read before anything else is learned."""
+        return {name: column[: self._n_series] for name, column in self._columns.items()}
 
     def restore(self, state: Mapping[str, Float]) -> None:
         """Replace everything learned by copies of ``state``.

@@ -78,8 +78,8 @@ class RobustZScore(ArrayDetector):
     def _ordered(self, recent: Float) -> NDArray[np.uint8]:
         """The places of each series' values in ascending order, to be kept up from then on."""
         if self._order is None:
-            self._order = np.argsort(recent, axis=1).astype(np.uint8)  # NaN, which is no value, comes last
-        elif len(self._order) < len(recent):
+            self._order = np.argsort(recent[: self._n_series], axis=1).astype(np.uint8)  # NaN, no value, comes last
+        if len(self._order) < self._n_series:
             have, self._order = self._order, np.zeros(recent.shape, np.uint8)
             self._order[: len(have)] = have
         return self._order

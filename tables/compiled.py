@@ -286,3 +286,37 @@ def find_places(held: Any, rows: Any, codes: Any, places: Any) -> None:  # pragm
         while rows[place] != EMPTY and (rows[place] < 0 or held[place] != codes[i]):
             place = (place + 1) & mask
         places[i] = place
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def place_codes(held: Any, rows: Any, codes: Any, values: Any) -> None:  # pragma: no cover - compiled
+    """Put ``codes``, which are not in it, with ``values`` into an open hash table as above, which has room."""
+    mask = len(rows) - 1
+    for i in range(len(codes)):
+        place = codes[i] & mask
+        while rows[place] != EMPTY:
+            place = (place + 1) & mask
+        rows[place], held[place] = values[i], codes[i]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def place_new_codes(
+    held: Any, rows: Any, codes: Any, free: Any, found: Any, is_first: Any
+) -> Any:  # pragma: no cover - compiled
+    """Where ``found`` is negative, give each code a row of ``free`` in turn, the same code the same one.
+
+    The table, as above, has room for all of them. Returns how many rows were given.
+    """
+    mask, given = len(rows) - 1, 0
+    for i in range(len(codes)):
+        if found[i] >= 0:
+            continue
+        place = codes[i] & mask
+        while rows[place] != EMPTY and (rows[place] < 0 or held[place] != codes[i]):
+            place = (place + 1) & mask
+        if rows[place] == EMPTY:
+            rows[place], held[place] = free[given], codes[i]
+            is_first[i] = True
+            given += 1
+        found[i] = rows[place]
+    return given

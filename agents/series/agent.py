@@ -196,7 +196,11 @@ class SeriesAgent:
 
     def state(self) -> State:
         """Copies of everything learned, for ``restore``."""
-        learned: State = {_PREFIX + name: column for name, column in self._detector.state().items()}
+        return {name: part if isinstance(part, list) else part.copy() for name, part in self.view().items()}
+
+    def view(self) -> State:
+        """The same, of which much is no copy: to be read before anything else is taken in."""
+        learned: State = {_PREFIX + name: column for name, column in self._detector.view().items()}
         return {**self._index.state(), **self._episodes.state(len(self._index)), **learned}
 
     def restore(self, state: Mapping[str, NDArray[np.generic] | list[str]]) -> None:
