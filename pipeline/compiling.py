@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from agents.events import Chunk
+from agents.patterns.spec import FlowSpec
 from agents.spec import DetectorSpec, Field, RuleSpec, StreamSpec
 from detectors.boosting import Boosting, fit_trees
 from pipeline.config.model import AppConfig
@@ -37,6 +38,7 @@ def compile_ahead() -> None:
     shard = Shard(plans(config)["s"], 0)
     for at in range(_ROUNDS):
         shard.process(_chunk(at))
+        shard.dirty()
     x = np.arange(_ROUNDS, dtype=np.float32)[:, None]
     trees = fit_trees(x, x[:, 0] > 0, np.ones(_ROUNDS), Boosting(trees=1))
     trees.contributions(x)
@@ -68,7 +70,25 @@ def _config() -> AppConfig:
             )
         },
         rules={"r": RuleSpec(name="r", table="t", when="n >= 1 and ids >= 0", severity="info")},
+        flows={"f": _flow()},
         health=False,
+    )
+
+
+def _flow() -> FlowSpec:
+    """Money from key to id."""
+    return FlowSpec(
+        name="f",
+        kind="circular_flow",
+        stream="s",
+        sender="key",
+        receiver="id",
+        amount="size",
+        window_ms=1_000,
+        cooldown_ms=0,
+        least=1.0,
+        share=0.5,
+        severity="info",
     )
 
 

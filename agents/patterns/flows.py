@@ -72,7 +72,7 @@ class FlowAgent:
     ) -> list[tuple[int, Alert]]:
         numbers, newest = self._edges.add(transfers)
         found = self._search.find(self._edges, newest, numbers)
-        self._edges.added(int(numbers[0]))
+        newest.settle()
         alerts = []
         for at in sorted(found):
             row = int(rows[at])

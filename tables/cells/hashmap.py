@@ -4,16 +4,20 @@ Open addressing with linear probing (Knuth, vol. 3, 6.4): each pass resolves all
 empty place; few are left after two passes, because at most half of the places are taken.
 """
 
+from importlib import import_module
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.slices import compiled
+from tables.slices import optional
 
 Int64 = NDArray[np.int64]
 MISSING = -1
 _GONE = -2
 _SMALLEST = 1024
 _FEW = 32
+
+compiled = optional(lambda: import_module("tables.cells.compiled"))
 
 
 class CodeMap:
