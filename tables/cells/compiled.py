@@ -130,8 +130,8 @@ def place_new_codes(
 def group_codes(codes: Any, table: Any, known: Any, starts: Any, places: Any) -> Any:  # pragma: no cover - compiled
     """Group ``codes``, which are hashes; how many groups there are.
 
-    Those of ``known[g]`` stand at ``places[starts[g] : starts[g + 1]]``, in order. ``table`` finds ``g``; it has a power
-    of two of places, at least twice as many as there are codes, all ``_EMPTY``.
+    Those of ``known[g]`` stand at ``places[starts[g] : starts[g + 1]]``, in order. ``table`` finds ``g``; it has a
+    power of two of places, at least twice as many as there are codes, all ``_EMPTY``.
     """
     mask, count = len(table) - 1, 0
     groups = np.empty(len(codes), np.int64)
