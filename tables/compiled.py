@@ -272,3 +272,12 @@ def newest_rows(columns: Any, wanted: Any, bounds: Any, found: Any, counts: Any)
             i = follows[i]
         if not left:
             break
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def bounds(values: Any) -> Any:  # pragma: no cover - compiled
+    """The smallest and the largest of whole numbers, of which there is one at least."""
+    low = high = values[0]
+    for i in range(len(values)):
+        low, high = min(low, values[i]), max(high, values[i])
+    return low, high

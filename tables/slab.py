@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.slices import compiled
+
 BLOCK = 1024
 """Slots in a slab."""
 
@@ -88,7 +90,8 @@ def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
     """The same whole numbers in the narrowest signed type that holds them."""
     if array.dtype != np.int64 or not array.size:
         return array
-    low, high = array.min(), array.max()
+    loops = compiled()
+    low, high = (array.min(), array.max()) if loops is None else loops.bounds(array.reshape(-1))
     for dtype, lowest, highest in _NARROW:
         if lowest <= low and high <= highest:
             return array.astype(dtype)

@@ -151,11 +151,12 @@ class TableState:
     def take_dirty(self, applied: int) -> dict[str, Slab | None]:
         """Slabs that changed since the last call, by name; ``None`` for one that is gone."""
         slabs: dict[str, Slab | None] = {}
+        named = {of.name: sums.panes for of, sums in self._sums.items()}
         for row, block in self._dirty.take():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, self._index.used))
             pane = int(self.held[row])
             if part.start < part.stop and pane != NEVER:
-                arrays = {of.name: sums.panes[row][..., part] for of, sums in self._sums.items()}
+                arrays = {name: panes[row][..., part] for name, panes in named.items()}
                 slabs[f"pane/{row}/{block}"] = Slab(applied=applied, pane=pane, start=part.start, arrays=arrays)
         members: dict[str, Mapping[str, Distinct | Newness | Previous]]
         members = {"distinct": self.distinct, "new": self.newness, "previous": self.previous}
