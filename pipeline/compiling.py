@@ -15,7 +15,7 @@ from agents.patterns.spec import FlowSpec
 from agents.spec import DetectorSpec, Field, RuleSpec, StreamSpec
 from detectors.boosting import Boosting, fit_trees
 from pipeline.config.model import AppConfig
-from pipeline.kafka.splitting import split
+from pipeline.kafka.consuming.splitting import split
 from pipeline.plan import plans
 from pipeline.shard import Shard
 from tables.slices import compiled, payloads_of

@@ -4,8 +4,8 @@
 ``log``             ``KafkaLog``, what ``pipeline.log.api`` describes, on top of the others
 ``settings``        how to connect and how topics are made
 ``connection``      clients; what their errors mean
-``fetching``        chunks from brokers, below the client's record objects; ``batches`` takes them apart
-``transactions``    one transactional producer for each owned partition; ``sending`` fills record batches
+``consuming``       chunks from brokers, below the client's record objects
+``producing``       record batches and transactions: a producer for each owned partition
 ``membership``      the group, kept by Kafka's coordinator
 ``topics``          making, checking and describing topics
 ``groups``          who is in a group and where it stands

@@ -23,7 +23,7 @@ from pipeline.errors import (
     StreamgaugeError,
     UnknownTopicError,
 )
-from pipeline.kafka.reading import read_large_responses
+from pipeline.kafka.consuming.reading import read_large_responses
 from pipeline.kafka.refusal import cause, refusal
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.names import unknown_topic

@@ -13,11 +13,11 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 from agents.events import Chunk, Outgoing, TopicPartition
 from pipeline.kafka import groups
 from pipeline.kafka.connection import Connections
-from pipeline.kafka.fetching import Fetcher
+from pipeline.kafka.consuming.fetching import Fetcher
 from pipeline.kafka.membership import GroupMembership
+from pipeline.kafka.producing.producers import Producers
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.kafka.topics import Topics
-from pipeline.kafka.transactions import Producers
 from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, PartitionInfo, TopicSpec
 
 T = TypeVar("T")

@@ -23,9 +23,9 @@ from tests.broker.errors import KafkaUnavailableError
 
 UNAVAILABLE = 77
 STAGES = {
-    "fetch": ["pipeline.kafka.fetching:Fetcher._chunks"],
-    "checksum": ["pipeline.kafka.batches:_is_sound"],
-    "framing": ["pipeline.kafka.fetching:chunk_of_batches"],
+    "fetch": ["pipeline.kafka.consuming.fetching:Fetcher._chunks"],
+    "checksum": ["pipeline.kafka.consuming.batches:_is_sound"],
+    "framing": ["pipeline.kafka.consuming.fetching:chunk_of_batches"],
     "decode": ["pipeline.codec.decoder:Decoder.decode"],
     "keys": ["tables.keys:KeyIndex.intern", "tables.keys:KeyIndex.touch"],
     "grouping": ["tables.table:group_by", "tables.group:group_by"],
@@ -35,8 +35,8 @@ STAGES = {
     "closed windows": ["pipeline.shard:closed_windows", "tables.table:WindowTable.close"],
     "commit": [
         "pipeline.worker.units.unit:Unit._take",
-        "pipeline.kafka.sending:Sending._fill",
-        "pipeline.kafka.sending:partition_column",
+        "pipeline.kafka.producing.sending:Sending._fill",
+        "pipeline.kafka.producing.sending:partition_column",
     ],
 }
 _REPORT = "PROFILE_REPORT"

@@ -17,13 +17,28 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.broker.cluster import Cluster
 from tests.broker.errors import KafkaUnavailableError
+from tests.broker.jars import default_version
 from tests.broker.security import Access, Security
 
 # Taken out of the environment, where streamgauge itself would look for settings of such names.
 _RUNNING = os.environ.pop("STREAMGAUGE_KAFKA", None)
 _VERSION = os.environ.pop("STREAMGAUGE_KAFKA_VERSION", None)
+_WORKER_INPUT = "kafka"
 _SESSION = f"t{uuid.uuid4().hex[:8]}"
 _NUMBERS = itertools.count(1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tell a process of pytest-xdist, whose environment no longer has them."""
+    node.workerinput[_WORKER_INPUT] = (_RUNNING, _VERSION)
+
+
+def pytest_configure(config) -> None:
+    """Take what the process told that started this one."""
+    global _RUNNING, _VERSION
+    if hasattr(config, "workerinput"):
+        _RUNNING, _VERSION = config.workerinput[_WORKER_INPUT]
 
 
 @contextmanager
@@ -57,6 +72,20 @@ def kafka() -> Iterator[Access]:
     else:
         with kafka_or_skip() as cluster:
             yield cluster.access()
+
+
+@pytest.fixture(scope="session")
+def started_version() -> str:
+    """Version of the brokers that the tests start."""
+    return _VERSION or default_version()
+
+
+@pytest.fixture(scope="session")
+def kafka_version(started_version) -> str:
+    """Version of the brokers of ``kafka``; one that ran already does not tell."""
+    if _RUNNING:
+        pytest.skip("a broker that runs already does not tell its version")
+    return started_version
 
 
 @pytest.fixture(scope="session")

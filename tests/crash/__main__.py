@@ -27,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--log", choices=["auto", "kafka", "local"], default="auto", help="where the events are")
     parser.add_argument("--servers", help="HOST:PORT of a cluster that is not to be killed, instead of one of our own")
+    parser.add_argument("--kafka-version", help="of a cluster of our own; by default the one of the tests")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the load")
     parser.add_argument("--seed", type=int, default=7, help="of load and faults")
     parser.add_argument("--rate", type=float, help="records a second")
@@ -44,7 +45,9 @@ def _arguments() -> argparse.Namespace:
 def _setting(given: argparse.Namespace) -> MakeSetting:
     if given.log == "local":
         return on_local_log
-    return lambda options, folder, app: on_kafka(options, folder, app, servers=given.servers)
+    return lambda options, folder, app: on_kafka(
+        options, folder, app, servers=given.servers, version=given.kafka_version
+    )
 
 
 def main() -> int:

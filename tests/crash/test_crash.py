@@ -46,9 +46,9 @@ def test_a_minute_of_kills_loses_and_repeats_nothing():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_on_kafka_not_even_a_killed_broker_loses_or_repeats_anything():
+def test_on_kafka_not_even_a_killed_broker_loses_or_repeats_anything(started_version):
     """Workers and the broker killed, the source with aborted transactions: totals and alerts equal brute force."""
-    found = crash("--log", "kafka", "--seconds", _KAFKA_S, "--seed", 7)
+    found = crash("--log", "kafka", "--kafka-version", started_version, "--seconds", _KAFKA_S, "--seed", 7)
     faults = ("kills", "terms", "zombies", "short_stops", "stopped_kills", "broker_kills", "joins")
     assert min(found[name] for name in (*faults, "restarts_same_identity", "aborted_records")) >= 1
     assert found["at_work"] >= 3

@@ -17,7 +17,7 @@ numba = pytest.importorskip("numba")
         "tables.compiled",
         "tables.cells.compiled",
         "pipeline.codec.compiled",
-        "pipeline.kafka.compiled",
+        "pipeline.kafka.consuming.compiled",
     ],
 )
 def test_every_loop_is_compiled_ahead(module):

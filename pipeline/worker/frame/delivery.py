@@ -14,6 +14,8 @@ _logger = logging.getLogger(__name__)
 MOST_RECORDS = 16_384
 """Records processed without letting the loop do anything else, so that heartbeats and commits stay punctual."""
 
+_TURNS = 4
+
 
 class BrokenChainError(StreamgaugeError):
     """A chunk doesn't begin where the unit stands."""
@@ -60,7 +62,10 @@ class ChunkEvent:
         if self._is_current:
             unit.in_flight = False
             self._keeper.progress.set()
-        await asyncio.sleep(0)  # commits under way go on between chunks, not after all that were fetched
+        # Commits under way go on between chunks, not after all that were fetched: an answer takes so many turns of the
+        # loop from the socket to who waits for it.
+        for _ in range(_TURNS if self._keeper.is_committing else 1):
+            await asyncio.sleep(0)
 
     async def _apply_part(self, chunk: Chunk) -> Chunk:
         """Process the front of a chunk and return the rest."""

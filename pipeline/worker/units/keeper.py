@@ -256,6 +256,11 @@ class Keeper:
         }
 
     @property
+    def is_committing(self) -> bool:
+        """Whether a commit is under way."""
+        return any(unit.is_committing for unit in self.units.values())
+
+    @property
     def is_busy(self) -> bool:
         """Whether a unit will want to be fetched for soon."""
         return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())

@@ -99,7 +99,7 @@ class KafkaSetting:
 
 @contextlib.asynccontextmanager
 async def opened(
-    options: Options, folder: Path, app: str, *, servers: str | None = None
+    options: Options, folder: Path, app: str, *, servers: str | None = None, version: str | None = None
 ) -> AsyncIterator[KafkaSetting]:
     """The setting on a cluster of its own, which is stopped at the end, or on the one at ``servers``.
 
@@ -109,7 +109,7 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
         broker = None
         if servers is None:
-            cluster = await asyncio.to_thread(Cluster.start)
+            cluster = await asyncio.to_thread(Cluster.start, version=version)
             stack.callback(cluster.stop)
             servers, broker = cluster.bootstrap, OneNode(cluster)
         setting = KafkaSetting(options, folder, app, servers, broker)

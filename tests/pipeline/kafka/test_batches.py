@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agents.events import TopicPartition
 from pipeline.errors import LogError
-from pipeline.kafka.batches import chunk_of_batches
-from pipeline.kafka.splitting import compiled
+from pipeline.kafka.consuming.batches import chunk_of_batches
+from pipeline.kafka.consuming.splitting import compiled
 from tests.pipeline.kafka.record_batches import COMPRESSIONS, Row, batch, legacy, marker, rows
 
 SOURCE = TopicPartition("payments", 3)
@@ -23,7 +23,7 @@ def way(request):
     compiled.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "compiled":
-            patch.setitem(sys.modules, "pipeline.kafka.compiled", None)  # an import of it fails
+            patch.setitem(sys.modules, "pipeline.kafka.consuming.compiled", None)  # an import of it fails
         yield
     compiled.cache_clear()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kafka import reading
-from pipeline.kafka.reading import ResponseReader
+from pipeline.kafka.consuming import reading
+from pipeline.kafka.consuming.reading import ResponseReader
 
 
 class Socket(asyncio.Transport):

@@ -12,8 +12,8 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
-from pipeline.kafka.batches import chunk_of_batches
 from pipeline.kafka.connection import Connections
+from pipeline.kafka.consuming.batches import chunk_of_batches
 from pipeline.log.names import unknown_partition
 
 READ_COMMITTED: Final = 1

@@ -17,20 +17,15 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, Final
-
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from typing import Final
 
 from agents.events import Outgoing
-from pipeline.errors import FencedError, LogUnavailableError
+from pipeline.errors import FencedError
 from pipeline.kafka.connection import Connections
-from pipeline.kafka.sending import BATCH_BYTES, MOST_REQUEST_BYTES, Sending
+from pipeline.kafka.producing.producer import Producer
+from pipeline.kafka.producing.sending import Sending
 from pipeline.log.api import Fence
 
-TRANSACTION_MS: Final = 15_000
-"""How long brokers keep the transaction of a producer that died, if nobody takes its partition over."""
-_RETRY_MS: Final = 20  # brokers finish a transaction just after they said so, and refuse the next one until then
 _STOP_S: Final = 3.0
 
 
@@ -43,9 +38,8 @@ class Producers:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._owned: dict[Fence, AIOKafkaProducer] = {}
-        self._plain: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
+        self._owned: dict[Fence, Producer] = {}
+        self._plain: Producer | None = None
         self._appending = asyncio.Lock()
         self._turns = itertools.count(os.getpid())
         self._stopping: set[asyncio.Task[None]] = set()
@@ -58,12 +52,11 @@ class Producers:
         """
         await self.disclaim(fence)
         source = fence.source
-        producer = self._make(
-            transactional_id=f"{fence.group}-{source.topic}-{source.partition}", transaction_timeout_ms=TRANSACTION_MS
-        )
         with self._connections.translated(f"claiming {source}"):
-            await self._connections.start(producer)
-        self._owned[fence] = producer
+            self._owned[fence] = await Producer.start(
+                self._connections, f"{fence.group}-{source.topic}-{source.partition}"
+            )
+        self._connections.answered()
 
     async def disclaim(self, fence: Fence) -> None:
         """Release the producer of a partition, if there is one."""
@@ -83,7 +76,8 @@ class Producers:
             raise FencedError(f"{fence.source} has not been claimed")
         try:
             with self._connections.translated(f"committing {fence.source}"):
-                await self._transact(producer, outgoing)
+                await producer.transact((await self._filled(producer, outgoing)).batches)
+                self._connections.answered()
         except BaseException:
             self._owned.pop(fence, None)
             self._stop_soon(producer)
@@ -96,15 +90,16 @@ class Producers:
             LogUnavailableError: If the brokers don't answer in time.
         """
         with self._connections.translated("appending"):
-            producer = await self._plain_producer()
-            try:
-                # One at a time: the library's own queue for a partition gives up early when many wait in it.
-                async with self._appending, asyncio.timeout(self._patience_s):
-                    await self._send(producer, outgoing)
-            except (KafkaError, TimeoutError):
-                self._plain = None  # after a failure its sequence numbers are in doubt
-                self._stop_soon(producer)
-                raise
+            async with self._appending:  # a batch that overtakes another of its partition is out of sequence
+                if self._plain is None:
+                    self._plain = await Producer.start(self._connections)
+                sending = await self._filled(self._plain, outgoing)
+                try:
+                    await self._plain.send(sending.batches)
+                except BaseException:  # its sequence numbers are in doubt
+                    self._stop_soon(self._plain)
+                    self._plain = None
+                    raise
 
     async def close(self) -> None:
         """Release everything; transactions that are open are aborted by the brokers."""
@@ -113,55 +108,26 @@ class Producers:
         self._plain = None
         await asyncio.gather(*map(_stop, producers), *self._stopping)
 
-    @property
-    def _patience_s(self) -> float:
-        return 2 * self._connections.settings.request_timeout_ms / 1000
-
-    async def _transact(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
-        async with asyncio.timeout(self._patience_s):
-            await producer.begin_transaction()
-            await self._send(producer, outgoing)
-            await producer.commit_transaction()
-        self._connections.answered()
-
-    async def _send(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
-        sending = Sending(self._connections, producer, now_ms=time.time_ns() // 1_000_000, turn=next(self._turns))
+    async def _filled(self, producer: Producer, outgoing: Sequence[Outgoing]) -> Sending:
+        sending = Sending(
+            self._connections,
+            producer.client,
+            is_transactional=producer.is_transactional,
+            now_ms=time.time_ns() // 1_000_000,
+            turn=next(self._turns),
+        )
         for each in outgoing:
             await sending.add(each)
-        await sending.send()
+        return sending
 
-    async def _plain_producer(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._plain is None:
-                producer = self._make(enable_idempotence=True)
-                await self._connections.start(producer)
-                self._plain = producer
-        return self._plain
-
-    def _make(self, **options: Any) -> AIOKafkaProducer:
-        compression = self._connections.settings.compression
-        return AIOKafkaProducer(
-            **self._connections.options,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=MOST_REQUEST_BYTES,
-            retry_backoff_ms=_RETRY_MS,
-            compression_type=None if compression == "none" else compression,
-            **options,
-        )
-
-    def _stop_soon(self, producer: AIOKafkaProducer) -> None:
+    def _stop_soon(self, producer: Producer) -> None:
         task = asyncio.create_task(_stop(producer))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Release a producer within a bounded time; one that has failed may not be able to flush."""
-    with contextlib.suppress(KafkaError, OSError, TimeoutError, LogUnavailableError):
+async def _stop(producer: Producer) -> None:
+    """Release a producer within a bounded time."""
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_STOP_S):
-            await producer.stop()
-    with contextlib.suppress(KafkaError, OSError, TimeoutError, AttributeError):
-        async with asyncio.timeout(_STOP_S):
-            await producer.client.close()
+            await producer.close()

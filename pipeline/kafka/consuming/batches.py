@@ -23,7 +23,7 @@ from crc32c import crc32c
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
-from pipeline.kafka.splitting import split
+from pipeline.kafka.consuming.splitting import split
 from tables.slices import Payloads, joined_payloads
 
 _LENGTH, _AFTER_LENGTH, _MAGIC, _CRC, _AFTER_CRC = 8, 12, 16, 17, 21  # where they stand in a batch, whatever its format

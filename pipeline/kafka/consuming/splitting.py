@@ -16,7 +16,7 @@ from agents.events import Int64
 from tables.slices import optional
 
 _COLUMNS: Final = 6
-compiled = optional(lambda: import_module("pipeline.kafka.compiled"))
+compiled = optional(lambda: import_module("pipeline.kafka.consuming.compiled"))
 
 
 class Columns(NamedTuple):
