@@ -4,7 +4,7 @@ The live worker, a backtest, a replay and the unit tests run the same shard. Wha
 partition and their order, and not on how they were cut into chunks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -174,13 +174,14 @@ class Shard:
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]
         names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
+        series = names if isinstance(names, Sequence) else names.tolist()
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
         refs = SampleRefs.of_batch(batch, ids=None if isinstance(ids, np.ndarray) else ids)
         self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None
         measured = np.asarray(values, np.float64)
-        scores, alerts = agent.take(list(names), batch.time_ms, measured, refs, calibration=learning)
+        scores, alerts = agent.take(series, batch.time_ms, measured, refs, calibration=learning)
         if self._on_scores is not None:
             self._on_scores(name, batch, scores)
         at = np.searchsorted(batch.offsets, [alert.source.offset for alert in alerts])  # of one partition, so in order

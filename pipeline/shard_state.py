@@ -90,7 +90,7 @@ def slabs_at(position: int) -> dict[bytes, bytes]:
 
 def encode_series(agent: SeriesAgent, applied: int) -> bytes:
     """Everything that a series agent has learned, as a slab."""
-    state = agent.state()
+    state = agent.view()
     arrays: dict[str, NDArray[Any]] = {name: column for name, column in state.items() if isinstance(column, np.ndarray)}
     lists = {name: column for name, column in state.items() if not isinstance(column, np.ndarray)}
     return encode_slab(Slab(applied=applied, arrays=arrays, extra=lists))
