@@ -80,7 +80,7 @@ def test_what_the_command_line_changes_is_in_the_audit_log(watched):
     (snoozed,) = watched.ok("incidents", "snooze", "--key", "dan", "--for", "2h", "--reason", "wedding")
     watched.ok("incidents", "unsnooze", snoozed["id"])
     noted = [each for each in watched.ok("audit", "show") if each["action"].startswith(("incident", "snooze"))]
-    told = [(each["action"], each["subject"], each["outcome"], each["how"]) for each in reversed(noted)]
+    told = [(each["action"], each["subject"], each["outcome"], each["how"]) for each in noted]
     assert told == [
         ("incident.acknowledge", found["ann"]["id"], "asked", "cli"),
         ("incident.acknowledge", found["ann"]["id"], "ok", "cli"),
@@ -89,7 +89,7 @@ def test_what_the_command_line_changes_is_in_the_audit_log(watched):
         ("snooze.end", snoozed["id"], "asked", "cli"),
         ("snooze.end", snoozed["id"], "ok", "cli"),
     ]
-    assert noted[-1]["details"] == {"change": sent["id"], "named": "eve", "note": "calling"}
+    assert noted[0]["details"] == {"change": sent["id"], "named": "eve", "note": "calling"}
     watched.ok("audit", "verify")
 
 
