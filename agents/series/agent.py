@@ -66,6 +66,7 @@ class SeriesAgent:
         self._detector = detector
         self._index = SeriesIndex(max_series=max_series)
         self._endings: list[Ending] = []
+        self._changed = np.zeros(0, np.bool_)  # by row
 
     @property
     def spec(self) -> DetectorSpec:
@@ -122,6 +123,8 @@ class SeriesAgent:
         rows, fresh = self._index.resolve(names)
         self._detector.grow(len(self._index))
         self._episodes.grow(len(self._index))
+        self._grow_changed()
+        self._changed[rows] = True
         followed = self._detector.follow(rows, values, fresh)
         if followed is not None:
             fires, reported, ends = self._episodes.follow(rows, fresh, followed.score, calibration)
@@ -193,6 +196,21 @@ class SeriesAgent:
             records=(source,),
             trace=refs.trace(i),
         )
+
+    def take_changed(self) -> Int64:
+        """Rows whose state changed since the last call, ascending."""
+        rows = np.flatnonzero(self._changed)
+        self._changed[:] = False
+        return rows
+
+    def mark_changed(self) -> None:
+        """Let all rows count as changed."""
+        self._grow_changed()
+        self._changed[: len(self._index)] = True
+
+    def _grow_changed(self) -> None:
+        if len(self._index) > len(self._changed):
+            self._changed = np.concatenate((self._changed, np.zeros(len(self._index), np.bool_)))
 
     def state(self) -> State:
         """Copies of everything learned, for ``restore``."""
