@@ -14,7 +14,7 @@ ROWS = 65_536
 """Contributing records are searched among so many before the one that fired."""
 
 _MERGED_ROWS = 4_096  # blocks of so many are not joined any more
-_APART = 2  # the newest block, which records are searched from, and one to join with
+_LOOSE = 8  # small blocks that come before they are joined
 
 CAP = 10
 """Most records that an alert names."""
@@ -97,6 +97,7 @@ class History:
         self._reach = reach
         self._blocks: deque[_Block] = deque()
         self._rows = 0
+        self._loose = 0  # blocks since the last joining
 
     def add(self, batch: Batch, positions: Int64, hashes: Int64, own_ms: Int64) -> None:
         """Take a batch in.
@@ -120,20 +121,28 @@ class History:
     def _merge(self) -> None:
         """Join small blocks before the newest, as they come in a trickle: a search must not walk over hundreds.
 
-        A block is joined with one at least half its size, so each record is copied a few times at the most.
+        Some are let come, then joined with all before them of at most twice their size together: so each record is
+        copied a few times at the most.
         """
-        blocks = self._blocks
-        while len(blocks) > _APART and len(blocks[-3].batch) < min(2 * len(blocks[-2].batch), _MERGED_ROWS):
-            newest, second, first = blocks.pop(), blocks.pop(), blocks.pop()
-            blocks.append(
+        self._loose += 1
+        if self._loose < _LOOSE or len(self._blocks) < 3:  # the newest, which records are searched from, and two more
+            return
+        self._loose = 0
+        blocks, newest = self._blocks, self._blocks.pop()
+        parts, rows = [blocks.pop()], 0
+        while blocks and len(blocks[-1].batch) < min(2 * (rows := rows + len(parts[-1].batch)), _MERGED_ROWS):
+            parts.append(blocks.pop())
+        parts.reverse()
+        if len(parts) > 1:
+            parts = [
                 _Block(
-                    joined([first.batch, second.batch]),
-                    np.concatenate((first.positions, second.positions)),
-                    np.concatenate((first.hashes, second.hashes)),
-                    np.concatenate((first.own_ms, second.own_ms)),
+                    joined([part.batch for part in parts]),
+                    np.concatenate([part.positions for part in parts]),
+                    np.concatenate([part.hashes for part in parts]),
+                    np.concatenate([part.own_ms for part in parts]),
                 )
-            )
-            blocks.append(newest)
+            ]
+        blocks += (*parts, newest)
 
     def _is_out_of_reach(self, block: _Block) -> bool:
         newest = self._blocks[-1]
