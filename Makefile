@@ -10,7 +10,7 @@ NODES  ?= 1
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-catalogue bench-kafka bench-recovery bench-scale bench-growth bench-patterns bench-store bake-off gate profile crash soak kafka kafka-stop lock clean
+.PHONY: help setup demo test check format lint types bench bench-quick bench-latency bench-local bench-catalogue bench-kafka bench-recovery bench-scale bench-growth bench-patterns bench-store bench-pages bench-browsers bake-off gate profile crash soak kafka kafka-stop lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -68,6 +68,12 @@ bench-catalogue: setup  ## every kind of the catalogue of patterns at once, and 
 
 bench-store: setup  ## pages of tables of 1,000,000 and 10,000,000 rows from the web view's store; ARGS="--rows 1000000"
 	@$(BIN)/python -m tests.bench.store $(ARGS)
+
+bench-pages: setup  ## every page of the web view over 1,000,000 keys, by HTTP and in Chromium: Markdown; ARGS=--postgres
+	@$(BIN)/python -m tests.bench.pages $(ARGS)
+
+bench-browsers: setup  ## a worker while 50 clients and two Chromium look at the web view, against one that nobody looks at
+	@$(BIN)/python -m tests.bench.browsers $(ARGS)
 
 bench-patterns: setup  ## recall and precision of every pattern of the catalogue at three rates of fraud; ARGS="--seeds 1 velocity"
 	@$(BIN)/python -m tests.bench.patterns $(ARGS)

@@ -1,7 +1,6 @@
 """The keyed agent: all tables of a stream with one key, and the rules over them."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.events import Alert, Batch, Int64
+from agents.firing import Firing, alerts_of
 from agents.hashes import ColumnHashes
 from agents.history import ROWS, History
-from agents.identity import alert_id
 from agents.language.expression import Expression, Scope, compile_expression
 from agents.rules import Rule, compile_rules, with_hidden
 from agents.spec import RuleSpec, StreamSpec
@@ -112,19 +111,6 @@ def plan_keyed(
     return KeyedPlan(stream, by, tuple(specs), tuple(compiled), inputs, skew_ms)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Firing:
-    """A record that fired a rule, and what was known at it: ``at`` counts in the batch, ``record`` in the stretch."""
-
-    batch: Batch
-    at: int
-    record: int
-    slot: int
-    window_start_ms: int
-    measures: dict[str, Any]
-    scores: dict[str, Any]
-
-
 class KeyedAgent:
     """Keeps the tables of one key in one partition, and evaluates their rules at each record.
 
@@ -198,9 +184,11 @@ class KeyedAgent:
     def _evaluate(self, batch: Batch, values: Values, stretch: Stretch, found: Found, allowed: Allowed) -> None:
         part = slice(stretch.start, stretch.stop)
         fields = {name: column[part] for name, column in values.items()}
+        firings: list[Firing] = []
         for rule in self.plan.rules:
             trailing = stretch.trailing[rule.table.name]
-            records = rule.candidates(fields | trailing.columns, trailing.live)
+            shown = fields | trailing.columns
+            records = rule.candidates(shown, trailing.live)
             if rule.spec.name in allowed:
                 records = records[~allowed[rule.spec.name][part][records]]
             if not len(records):
@@ -208,64 +196,6 @@ class KeyedAgent:
             stamps = trailing.window_start_ms if rule.open_windows else batch.time_ms[part]
             fired = rule.fire(self.group, records, stretch.slots, stamps)
             if len(fired):
-                found.alerts += self._alerts(rule, batch, stretch, fired, fields)
-
-    def _alerts(
-        self, rule: Rule, batch: Batch, stretch: Stretch, fired: Int64, fields: Values
-    ) -> Iterator[tuple[int, Alert]]:
-        """The alerts of a rule, ``fired`` counting in the stretch; what they show is looked up for all at once."""
-        trailing = stretch.trailing[rule.table.name]
-        measures = {name: column[fired].tolist() for name, column in trailing.columns.items()}
-        shown = {name: column[fired] for name, column in (fields | trailing.columns).items()}
-        scores = {name: score.tolist() for name, score in rule.condition.scores(shown).items()}
-        slots, starts_ms = stretch.slots[fired].tolist(), trailing.window_start_ms[fired].tolist()
-        for number, record in enumerate(fired.tolist()):
-            at = stretch.start + record
-            firing = _Firing(
-                batch=batch,
-                at=at,
-                record=record,
-                slot=slots[number],
-                window_start_ms=starts_ms[number],
-                measures={name: column[number] for name, column in measures.items()},
-                scores={name: column[number] for name, column in scores.items()},
-            )
-            yield at, self._alert(rule, firing)
-
-    def _alert(self, rule: Rule, firing: _Firing) -> Alert:
-        index, window, batch, at = self.group.index, rule.table.window, firing.batch, firing.at
-        key = str(index.names[firing.slot])
-        source = self._history.ref(batch, at)
-        bounds_ms = (firing.window_start_ms, firing.window_start_ms + window.size_ms)
-        key_hash = int(index.hashes[firing.slot])
-        return Alert(
-            id=alert_id(rule.spec.name, rule.spec.version, key, source),
-            rule=rule.spec.name,
-            version=rule.spec.version,
-            severity=rule.spec.severity,
-            stream=batch.stream,
-            table=rule.table.name,
-            key=key,
-            event_time_ms=int(batch.time_ms[at]),
-            appended_ms=int(batch.appended_ms[at]),
-            window_start_ms=bounds_ms[0],
-            window_end_ms=bounds_ms[1],
-            condition=rule.condition.text,
-            values=_evidence(rule, firing),
-            thresholds=dict(rule.condition.thresholds),
-            source=source,
-            records=tuple(self._history.contributors(key_hash, firing.record, bounds_ms, window.grace_ms)),
-            trace=batch.trace(at),
-        )
-
-
-def _evidence(rule: Rule, firing: _Firing) -> dict[str, Any]:
-    """What the condition read at the record that fired; NaN, which is no opinion, as ``None``."""
-    evidence: dict[str, Any] = {}
-    read = firing.measures.keys() & (rule.condition.measures | {measure.name for measure in rule.condition.hidden})
-    for name, value in sorted((firing.scores | {name: firing.measures[name] for name in read}).items()):
-        evidence[name] = None if isinstance(value, float) and math.isnan(value) else value
-    for name in sorted(rule.condition.fields):
-        column = firing.batch.columns[name]
-        evidence[name] = column[firing.at].item() if isinstance(column, np.ndarray) else column[firing.at]
-    return evidence
+                firings.append(Firing(rule, fired, shown, trailing.window_start_ms[fired]))
+        if firings:
+            found.alerts += alerts_of(firings, batch, stretch, self.group.index, self._history)

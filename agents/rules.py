@@ -53,6 +53,8 @@ class Rule:
         marks, fired = self.marks, []
         while len(records):
             records = records[self._may_fire(group, marks, slots[records], stamps_ms[records])]
+            if not len(records):
+                break
             _, first = np.unique(slots[records], return_index=True)
             chosen = records[first]
             fired.append(chosen)
@@ -73,8 +75,10 @@ class Rule:
             ready: NDArray[np.bool_] = (last == NEVER) | (stamps_ms >= np.maximum(last, 0) + cooldown_ms)
             return ready
         rows = self._rows(stamps_ms)
-        last = np.stack([group.mark(mark) for mark in marks])[rows, slots]
-        other: NDArray[np.bool_] = last != stamps_ms
+        other = np.empty(len(rows), np.bool_)
+        for row, mark in enumerate(marks):
+            of_row = rows == row
+            other[of_row] = group.mark(mark)[slots[of_row]] != stamps_ms[of_row]
         return other
 
     def _rows(self, stamps_ms: Int64) -> Int64:

@@ -1,19 +1,34 @@
 """What every series detector can do, and the arrays in which it keeps what it learned."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 State = dict[str, Float]
 
 LARGEST = 1e150
 """A value beyond it is treated like an infinite one: its square can't be kept."""
 SMALLEST = 1e-150
 """No unit of distance is smaller, so that every score is finite."""
+
+
+class Followed(NamedTuple):
+    """What was said of ``n`` values before each was learned, columns of shape ``(n,)``.
+
+    Args:
+        score: As ``score`` gives it.
+        expected: As ``expected`` gives it.
+        spread: As ``spread`` gives it.
+    """
+
+    score: Float
+    expected: Float
+    spread: Float
 
 
 class SeriesDetector(Protocol):
@@ -53,6 +68,17 @@ class SeriesDetector(Protocol):
     def learn(self, rows: Int64, values: Float, time_ms: Int64 | None = None) -> None:
         """Move each series on by its value, shape ``(m,)``. A value that is not finite is counted and ignored."""
 
+    def follow(self, rows: Int64, values: Float, begins: Mask) -> Followed | None:
+        """Score and learn values in stream order, in compiled code; ``None`` where there is none, and nothing is done.
+
+        Gives what scoring and learning them one after the other gives, bit for bit.
+
+        Args:
+            rows: Series of each value, shape ``(n,)``; any may stand there again and again.
+            values: Shape ``(n,)``.
+            begins: Values before which their series is made fresh, shape ``(n,)``.
+        """
+
     def expected(self, rows: Int64) -> Float:
         """What the next value is compared with, shape ``(m,)``; NaN where there is nothing yet."""
 
@@ -61,6 +87,9 @@ class SeriesDetector(Protocol):
 
     def state(self) -> State:
         """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
+
+    def view(self) -> State:
+        """The same without a copy, to be read before anything else is learned."""
 
     def restore(self, state: Mapping[str, Float]) -> None:
         """Replace everything learned by copies of ``state``.
@@ -101,12 +130,13 @@ class ArrayDetector:
 
     def grow(self, n_series: int) -> None:
         """Make room for ``n_series`` series, new ones fresh; never shrinks."""
+        have = self._n_series
         for name, column in self._columns.items():
-            if n_series > len(column):
-                size = max(n_series, 2 * len(column))
-                larger = np.full((size, *self._shapes.get(name, ())), self._fresh[name])
-                larger[: len(column)] = column
+            if n_series > len(column):  # memory is given for what is written to, so room for later costs nothing yet
+                larger = np.empty((max(n_series, 2 * len(column)), *self._shapes.get(name, ())))
+                larger[:have] = column[:have]
                 self._columns[name] = larger
+            self._columns[name][have:n_series] = self._fresh[name]
         self._n_series = max(self._n_series, n_series)
 
     def forget(self, rows: Int64) -> None:
@@ -128,9 +158,17 @@ class ArrayDetector:
             time_ms = None if time_ms is None else time_ms[usable]
         self._learn_at(rows, values, time_ms)
 
+    def follow(self, rows: Int64, values: Float, begins: Mask) -> Followed | None:  # noqa: ARG002
+        """Nothing: most detectors are not compiled."""
+        return None
+
     def state(self) -> State:
         """Copies of everything learned, each of shape ``(n_series,)`` or ``(n_series, width)``."""
-        return {name: column[: self._n_series].copy() for name, column in self._columns.items()}
+        return {name: column.copy() for name, column in self.view().items()}
+
+    def view(self) -> State:
+        """The same without a copy, to be read before anything else is learned."""
+        return {name: column[: self._n_series] for name, column in self._columns.items()}
 
     def restore(self, state: Mapping[str, Float]) -> None:
         """Replace everything learned by copies of ``state``.

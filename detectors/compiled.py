@@ -1,4 +1,4 @@
-"""What numba compiles of boosted trees: the sums that ``boosting`` makes in NumPy, in the same order, in fewer passes.
+"""What numba compiles of boosted trees and medians: what NumPy gives, in the same order, in fewer passes.
 
 Imported only where it is used. Whatever has more than one right answer in floating point, such as an exponential or a
 sum in pairs, stays in NumPy, so that both give the same trees bit for bit.
@@ -9,7 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from detectors.base import LARGEST, SMALLEST
+
 _BINS: Final = 256
+_NORMAL: Final = 1.4826  # as in ``robust``
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # numba is untyped
@@ -120,3 +123,96 @@ def add_moves(x: Any, feature: Any, limit: Any, expected: Any, added: Any) -> No
                 after = expected[tree, (2 << level) - 1 + leaf]
                 added[i, asked] += after - before
                 before = after
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _middle(recent: Any, order: Any, held: Any) -> Any:  # pragma: no cover - compiled
+    """The median of the ``held`` values of a window."""
+    low = recent[order[(held - 1) // 2]]
+    return 0.5 * low + 0.5 * (low if held % 2 else recent[order[held // 2]]) + 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _deviation(recent: Any, order: Any, held: Any, centre: Any) -> Any:  # pragma: no cover - compiled
+    """The median of their distances from ``centre``, which grow from it to either side."""
+    below = (held - 1) // 2
+    while below + 1 < held and recent[order[below + 1]] <= centre:
+        below += 1
+    while below >= 0 and recent[order[below]] > centre:
+        below -= 1
+    above = below + 1
+    low = high = 0.0
+    for _ in range(held // 2 + 1):
+        low = high
+        left = centre - recent[order[below]] if below >= 0 else np.inf
+        right = recent[order[above]] - centre if above < held else np.inf
+        if left <= right:
+            high = left
+            below -= 1
+        else:
+            high = right
+            above += 1
+    return 0.5 * (high if held % 2 else low) + 0.5 * high + 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _replace(recent: Any, order: Any, count: Any, value: Any) -> None:  # pragma: no cover - compiled
+    """Put ``value`` where the oldest of the window is, or behind the newest, and its place into the order."""
+    window = len(recent)
+    place = count % window
+    at = min(count, window)
+    if count >= window:
+        at = 0
+        while order[at] != place:
+            at += 1
+    recent[place] = value
+    while at > 0 and recent[order[at - 1]] > value:
+        order[at] = order[at - 1]
+        at -= 1
+    last = min(count, window - 1)
+    while at < last and recent[order[at + 1]] < value:
+        order[at] = order[at + 1]
+        at += 1
+    order[at] = place
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def follow_medians(
+    counts: Any,
+    recents: Any,
+    ignored: Any,
+    orders: Any,
+    rows: Any,
+    values: Any,
+    begins: Any,
+    limits: Any,
+    found: Any,
+) -> None:  # pragma: no cover - compiled
+    """Score and learn ``values`` one after the other; ``orders`` are the places of ``recents`` by value.
+
+    ``limits`` are the window, the warm-up and the floor; ``found`` takes scores, medians and units.
+    """
+    _, warmup, floor = limits
+    scores, centres, units = found
+    for i in range(len(rows)):
+        row, value = rows[i], values[i]
+        recent, order = recents[row], orders[row]
+        if begins[i]:
+            recent[:] = np.nan
+            counts[row] = ignored[row] = 0.0
+        count = int(counts[row])
+        held = min(count, len(recent))
+        usable = abs(value) <= LARGEST
+        scores[i] = centres[i] = units[i] = np.nan
+        if count >= warmup:
+            centre = _middle(recent, order, held)
+            unit = max(_NORMAL * _deviation(recent, order, held, centre), floor * abs(centre))
+            centres[i], units[i] = centre, unit
+            if usable:
+                divisor = unit if unit > 0.0 else floor * abs(value)
+                scores[i] = (value - centre) / max(divisor, SMALLEST)
+        if usable:
+            _replace(recent, order, count, value)
+            counts[row] = count + 1.0
+        else:
+            ignored[row] += 1.0

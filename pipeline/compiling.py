@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from agents.events import Chunk
-from agents.spec import Field, RuleSpec, StreamSpec
+from agents.patterns.spec import FlowSpec
+from agents.spec import DetectorSpec, Field, RuleSpec, StreamSpec
 from detectors.boosting import Boosting, fit_trees
 from pipeline.config.model import AppConfig
 from pipeline.kafka.consuming.splitting import split
@@ -37,6 +38,7 @@ def compile_ahead() -> None:
     shard = Shard(plans(config)["s"], 0)
     for at in range(_ROUNDS):
         shard.process(_chunk(at))
+        shard.dirty()
     x = np.arange(_ROUNDS, dtype=np.float32)[:, None]
     trees = fit_trees(x, x[:, 0] > 0, np.ones(_ROUNDS), Boosting(trees=1))
     trees.contributions(x)
@@ -62,8 +64,31 @@ def _config() -> AppConfig:
             "s": StreamSpec(name="s", topic="s", partitions=1, key="key", time="ts", id="id", fields=fields),
         },
         tables={"t": table},
+        detectors={
+            "d": DetectorSpec(
+                name="d", kind="robust_z", stream="s", by="key", value="size", threshold=9.0, severity="info"
+            )
+        },
         rules={"r": RuleSpec(name="r", table="t", when="n >= 1 and ids >= 0", severity="info")},
+        flows={"f": _flow()},
         health=False,
+    )
+
+
+def _flow() -> FlowSpec:
+    """Money from key to id."""
+    return FlowSpec(
+        name="f",
+        kind="circular_flow",
+        stream="s",
+        sender="key",
+        receiver="id",
+        amount="size",
+        window_ms=1_000,
+        cooldown_ms=0,
+        least=1.0,
+        share=0.5,
+        severity="info",
     )
 
 

@@ -4,14 +4,14 @@ The live worker, a backtest, a replay and the unit tests run the same shard. Wha
 partition and their order, and not on how they were cut into chunks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from agents.events import Alert, Batch, Chunk, Int64, Output, TopicPartition
 from agents.hashes import ColumnHashes
 from agents.keyed import Found, KeyedAgent
-from agents.series.agent import SeriesAgent, build_series_agent
+from agents.series.agent import SeriesAgent
 from agents.series.samples import Ending, SampleRefs
 from pipeline.codec import Decoder
 from pipeline.deadletter import dead_letters, late_records
@@ -21,7 +21,8 @@ from pipeline.shard_input import packed_rows
 from pipeline.shard_output import OnScores, Repartitioner, closed_windows, endings
 from pipeline.shard_patterns import ShardPatterns
 from pipeline.shard_scores import ShardScores
-from pipeline.shard_state import META, Meta, Progress, decode_series, encode_series, read_meta
+from pipeline.shard_series import ShardSeries
+from pipeline.shard_state import META, Meta, Progress, read_meta
 from tables.arrivals import Closed
 from tables.clock import StreamClock
 from tables.keys import NEVER
@@ -52,14 +53,13 @@ class Shard:
         self._remembered_ms = NEVER
         hashes = ColumnHashes()
         self._keyed = {agent.by: KeyedAgent(agent, hashes) for agent in keyed}
-        self._series = {spec.name: build_series_agent(spec) for spec in (*plan.samples, *plan.windows)}
+        self._series = ShardSeries((*plan.samples, *plan.windows))
         self._scores = ShardScores(plan.scores, plan.stream, hashes)
         self._patterns = ShardPatterns(plan, hashes)
         self._dropped_before = (0, 0)
         self._tumbling = any(table.window.kind == "tumbling" for table in plan.tables.values())
         self._repartitioner = Repartitioner(plan.repartitions, hashes)
         self._progress = Progress()
-        self._fed: set[str] = set()
         self._gone: set[bytes] = set()
 
     @property
@@ -174,13 +174,13 @@ class Shard:
     def _sample(self, name: str, batch: Batch) -> list[tuple[int, Alert]]:
         agent = self._series[name]
         names, values = batch.columns[str(agent.spec.by)], batch.columns[agent.spec.value]
+        series = names if isinstance(names, Sequence) else names.tolist()
         ids = batch.columns[self.plan.stream.id] if self.plan.stream.id else None
         refs = SampleRefs.of_batch(batch, ids=None if isinstance(ids, np.ndarray) else ids)
-        self._fed.add(name)
         field = agent.spec.calibration
         learning = np.asarray(batch.columns[field], np.int64) if field else None
         measured = np.asarray(values, np.float64)
-        scores, alerts = agent.take(list(names), batch.time_ms, measured, refs, calibration=learning)
+        scores, alerts = agent.take(series, batch.time_ms, measured, refs, calibration=learning)
         if self._on_scores is not None:
             self._on_scores(name, batch, scores)
         at = np.searchsorted(batch.offsets, [alert.source.offset for alert in alerts])  # of one partition, so in order
@@ -221,7 +221,6 @@ class Shard:
             window_start_ms=start_ms,
             window_end_ms=start_ms + size_ms,
         )
-        self._fed.add(agent.spec.name)
         return agent.process(closed.keys, start_ms + size_ms, closed.columns[agent.spec.value].astype(np.float64), refs)
 
     # ---- stored form ------------------------------------------------------------------------------------------------
@@ -233,10 +232,9 @@ class Shard:
         for by, agent in self._keyed.items():
             for name, slab in agent.group.take_dirty(self.position).items():
                 slabs[f"by/{by}/{name}".encode()] = slab
-        for name in sorted(self._fed):
-            slabs[self._series_key(name)] = encode_series(self._series[name], self.position)
-        self._fed.clear()
-        slabs |= self._scores.dirty(self.position) | self._patterns.dirty(self.position)
+        slabs |= (
+            self._series.dirty(self.position) | self._scores.dirty(self.position) | self._patterns.dirty(self.position)
+        )
         self.counts["evicted"], self.counts["expired"] = self._dropped()
         now = self._clock
         meta = Meta(self.position, now.head_ms, now.closed_ms, now.origins, self._definitions(), dict(self.counts))
@@ -272,15 +270,11 @@ class Shard:
             own = {key[len(prefix) :].decode(): slab for key, slab in slabs.items() if key.startswith(prefix)}
             unknown = agent.group.load(own, meta.head_ms, meta.closed_ms)
             self._gone |= {prefix + name.encode() for name in unknown}
+        self._gone |= self._series.restore(slabs)
         self._gone |= self._scores.restore(slabs, meta.head_ms) | self._patterns.restore(slabs)
-        known = {self._series_key(name): name for name in self._series}
-        for key, slab in slabs.items():
-            if key in known:
-                self._series[known[key]].restore(decode_series(slab))
-            elif key.startswith(b"detector/") or (
-                key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed
-            ):
-                self._gone.add(key)
+        self._gone |= {
+            key for key in slabs if key.startswith(b"by/") and key.split(b"/")[1].decode() not in self._keyed
+        }
         now = self._definitions()
         for name in sorted(now.keys() & meta.definitions.keys()):
             if now[name] != meta.definitions[name]:
@@ -290,8 +284,4 @@ class Shard:
 
     def _definitions(self) -> dict[str, str]:
         tables = {table.name: table.version for agent in self._keyed.values() for table in agent.plan.tables}
-        series = {name: agent.spec.version for name, agent in self._series.items()}
-        return tables | series | self._scores.versions | self._patterns.versions
-
-    def _series_key(self, name: str) -> bytes:
-        return f"detector/{name}@{self._series[name].spec.version}".encode()
+        return tables | self._series.versions | self._scores.versions | self._patterns.versions

@@ -1,15 +1,10 @@
 """The stored form of a shard besides its tables: where it stands, and what its series detectors have learned."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from agents.series.agent import SeriesAgent
 from tables.keys import NEVER
-from tables.slab import Slab, decode_slab, encode_slab
 
 META = b"meta"
 
@@ -86,17 +81,3 @@ def read_meta(slabs: Mapping[bytes, bytes]) -> Meta:
 def slabs_at(position: int) -> dict[bytes, bytes]:
     """The state of a shard that knows nothing yet, and begins at ``position``."""
     return {META: msgspec.json.encode(Meta(position, NEVER, NEVER, {}, {}, {}))}
-
-
-def encode_series(agent: SeriesAgent, applied: int) -> bytes:
-    """Everything that a series agent has learned, as a slab."""
-    state = agent.state()
-    arrays: dict[str, NDArray[Any]] = {name: column for name, column in state.items() if isinstance(column, np.ndarray)}
-    lists = {name: column for name, column in state.items() if not isinstance(column, np.ndarray)}
-    return encode_slab(Slab(applied=applied, arrays=arrays, extra=lists))
-
-
-def decode_series(data: bytes) -> dict[str, Any]:
-    """What ``SeriesAgent.restore`` takes."""
-    slab = decode_slab(data)
-    return {**slab.arrays, **slab.extra}

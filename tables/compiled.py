@@ -23,7 +23,7 @@ _PRIME_2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 _PRIME_3: Final = np.uint64(0x165667B19E3779F9)
 _MIX: Final = np.uint64(0x165667919E3779F9)
 _ROT_MIX: Final = np.uint64(0x9FB21C651E98DF25)
-_STRIP: Final = 256
+_SPARSE: Final = 16  # places for each that is sought: nearly every row meets an empty one
 _LOW: Final = np.uint64(0xFFFFFFFF)
 
 
@@ -156,6 +156,32 @@ def gather(data: Any, starts: Any, sizes: Any, into: Any, at: Any) -> Any:  # pr
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _put_head(into: Any, at: Any, short: Any, most: Any, size: Any) -> Any:  # pragma: no cover - compiled
+    """A size in MessagePack: in the byte ``short`` up to ``most``, else in 1 (of texts only), 2 or 4 bytes behind."""
+    is_text = most > 15
+    if size <= most:
+        into[at] = short | size
+        return at + 1
+    width = 1 if is_text and size < 1 << 8 else 2 if size < 1 << 16 else 4
+    into[at] = (0xD9 if width == 1 else 0xDA if width == 2 else 0xDB) if is_text else (0xDC if width == 2 else 0xDD)
+    for byte in range(width):
+        into[at + 1 + byte] = (size >> (8 * (width - 1 - byte))) & 0xFF
+    return at + 1 + width
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def pack_texts(data: Any, starts: Any, sizes: Any, into: Any) -> Any:  # pragma: no cover - compiled
+    """Write the texts into ``into`` as a list in MessagePack; how many bytes it has."""
+    at = _put_head(into, 0, 0x90, 15, len(starts))
+    for i in range(len(starts)):
+        at = _put_head(into, at, 0xA0, 31, sizes[i])
+        for j in range(sizes[i]):
+            into[at + j] = data[starts[i] + j]
+        at += sizes[i]
+    return at
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def find_slots(
     table: Any, held: Any, data: Any, starts: Any, sizes: Any, hashes: Any, found: Any
 ) -> Any:  # pragma: no cover - compiled
@@ -203,54 +229,55 @@ def place_slots(table: Any, hashes: Any, slots: Any) -> Any:  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def newest_rows(
-    hashes: Any,
-    times: Any,
-    clocks: Any,
-    positions: Any,
-    key: Any,
-    start_ms: Any,
-    end_ms: Any,
-    grace_ms: Any,
-    position: Any,
-    first: Any,
-    stop: Any,
-    found: Any,
-) -> Any:  # pragma: no cover - compiled
-    """Fill ``found`` with the newest of the rows ``first`` to ``stop`` that are wanted; how many there were.
+def newest_rows(columns: Any, wanted: Any, bounds: Any, found: Any, counts: Any) -> None:  # pragma: no cover - compiled
+    """Fill ``found``, shape ``(k, most)``, from ``counts`` on with the newest of the rows that each of ``k`` wants.
 
-    Those of the hash ``key``, from ``start_ms`` to ``end_ms``, not late by ``grace_ms``, and behind ``position``. Many
-    arguments, because a tuple takes longer to unpack than the search.
+    Those of its hash, from its start to its end, not late by its grace, between its ``bounds`` of rows and behind its
+    position; the upper bounds ascend but for those of 0. One pass over the rows: who wants a hash is found by hash.
     """
-    count = 0
-    while stop > first:
-        start = max(first, stop - _STRIP)
-        same = 0
-        for row in range(start, stop):  # several at once by one instruction; mostly there is none
-            same += hashes[row] == key
-        row = stop
-        while same and count < len(found):
-            row -= 1
-            if hashes[row] != key:
-                continue
-            same -= 1
-            at = times[row]
-            if start_ms <= at < end_ms and at >= clocks[row] - grace_ms and positions[row] > position:
-                found[count] = row
-                count += 1
-        stop = start if count < len(found) else first
-    return count
+    hashes, times, clocks, positions = columns
+    keys, starts_ms, ends_ms, graces_ms = wanted
+    firsts, stops, behind = bounds
+    k, most = found.shape
+    places = 256
+    while places < _SPARSE * k:
+        places *= 2
+    mask = places - 1
+    heads = np.full(places, EMPTY, np.int64)
+    follows = np.full(k, EMPTY, np.int64)
+    lowest, highest, left = len(hashes), 0, 0
+    for i in range(k):  # ascending, so that each chain begins with the latest
+        if stops[i] > firsts[i] and counts[i] < most:
+            place = keys[i] & mask
+            follows[i], heads[place] = heads[place], i
+            left += 1
+            lowest, highest = min(lowest, firsts[i]), max(highest, stops[i])
+    for row in range(highest - 1, lowest - 1, -1):
+        hashed = hashes[row]
+        before, i = EMPTY, heads[hashed & mask]
+        while i != EMPTY and stops[i] > row:
+            if keys[i] == hashed and row >= firsts[i]:
+                at = times[row]
+                if starts_ms[i] <= at < ends_ms[i] and at >= clocks[row] - graces_ms[i] and positions[row] > behind[i]:
+                    found[i, counts[i]] = row
+                    counts[i] += 1
+            if counts[i] < most:
+                before = i
+            else:
+                left -= 1
+                if before == EMPTY:
+                    heads[hashed & mask] = follows[i]
+                else:
+                    follows[before] = follows[i]
+            i = follows[i]
+        if not left:
+            break
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def find_places(held: Any, rows: Any, codes: Any, places: Any) -> None:  # pragma: no cover - compiled
-    """Fill ``places`` with where each of ``codes`` stands in an open hash table, or the empty place its search ends at.
-
-    ``held`` and ``rows`` are the table, of a power of two of places; -1 in ``rows`` is an empty one, -2 one to pass by.
-    """
-    mask = len(rows) - 1
-    for i in range(len(codes)):
-        place = codes[i] & mask
-        while rows[place] != EMPTY and (rows[place] < 0 or held[place] != codes[i]):
-            place = (place + 1) & mask
-        places[i] = place
+def bounds(values: Any) -> Any:  # pragma: no cover - compiled
+    """The smallest and the largest of whole numbers, of which there is one at least."""
+    low = high = values[0]
+    for i in range(len(values)):
+        low, high = min(low, values[i]), max(high, values[i])
+    return low, high

@@ -10,18 +10,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.cells.hashmap import MISSING, CodeMap
 from tables.keys import grown
+from tables.newest import Ends, Heads, Newest
 from tables.slab import BLOCK, Slab
+from tables.textlog import TextLog
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-NONE = -1
 _WORTH = 4
 _NUMBERS = ("source", "target", "time_ms", "partition", "offset", "into", "out_of")
 
@@ -60,7 +60,7 @@ class Edges:
     Args:
         most: Transfers that are remembered; of older ones nothing is seen.
 
-    Cost: about 0.5 us a transfer; 200 bytes and two texts each.
+    Cost: about 0.5 us a transfer; 150 bytes and two texts each.
     """
 
     def __init__(self, most: int) -> None:
@@ -69,9 +69,9 @@ class Edges:
         self._held = 0
         self._columns: dict[str, Int64] = {name: np.empty(BLOCK, np.int64) for name in _NUMBERS}
         self._amount = np.empty(BLOCK)
-        self._names: list[str] = []
-        self._ids: list[str] = []
-        self._heads = {"target": _Heads(), "source": _Heads()}
+        self._names = TextLog()
+        self._ids = TextLog()
+        self._heads = {"target": Heads(), "source": Heads()}
         self._stored = 0  # number up to which (exclusive) they are stored
         self._gone: list[int] = []
 
@@ -97,8 +97,8 @@ class Edges:
         """Who paid, and the record's own id."""
         return self._names[number - self._first], self._ids[number - self._first]
 
-    def add(self, transfers: Transfers) -> tuple[Int64, "Ends"]:
-        """Take transfers in; their numbers, and what was newest before each of them."""
+    def add(self, transfers: Transfers) -> tuple[Int64, Ends]:
+        """Take transfers in; their numbers, and what was newest before each of them, to be settled when all is said."""
         start = self.count
         numbers = np.arange(start, start + len(transfers))
         into = Newest(transfers.target, start, self._heads["target"])
@@ -113,15 +113,9 @@ class Edges:
             "out_of": out_of.before(transfers.source, numbers),
         }
         self._append(given, transfers.amount)
-        self._names += transfers.names
-        self._ids += transfers.ids
+        self._names.append(transfers.names)
+        self._ids.append(transfers.ids)
         return numbers, Ends(into, out_of)
-
-    def added(self, since: int) -> None:
-        """To be called when all is said about the transfers from number ``since`` on: they become what is newest."""
-        part = slice(since - self._first, self._held)
-        for name, heads in self._heads.items():
-            heads.move(self._columns[name][part], np.arange(since, self.count))
 
     def oldest(self, numbers: Int64) -> Int64:
         """Number of the oldest transfer that each of these may see."""
@@ -140,7 +134,8 @@ class Edges:
         self._columns = {name: np.empty(BLOCK, np.int64) for name in _NUMBERS}
         self._amount = np.empty(BLOCK)
         self._append(columns, amount)
-        del self._names[:cut], self._ids[:cut]
+        for texts in (self._names, self._ids):
+            texts.drop(cut)
         for heads in self._heads.values():
             heads.forget(self._first)
 
@@ -174,8 +169,8 @@ class Edges:
                     applied=applied,
                     start=start,
                     arrays={**arrays, "amount": self._amount[part]},
-                    names=list(self._names[part]),
-                    extra={"ids": self._ids[part]},
+                    names=cast("list[str | None]", self._names.packed(part)),  # is written, and never read
+                    extra={"ids": self._ids.packed(part)},
                 ),
             )
         self._stored = self.count
@@ -188,90 +183,9 @@ class Edges:
         self._first = ordered[0].start
         for slab in ordered:
             self._append({name: slab.arrays[name] for name in _NUMBERS}, slab.arrays["amount"])
-        self._names = [str(name) for slab in ordered for name in slab.names or []]
-        self._ids = [str(each) for slab in ordered for each in slab.extra["ids"]]
+        for slab in ordered:
+            self._names.append([str(name) for name in slab.names or ()])
+            self._ids.append([str(each) for each in slab.extra["ids"]])
         self._stored = self.count
-        self.added(self._first)
-
-
-class Ends(NamedTuple):
-    """The newest transfers to accounts, and from accounts."""
-
-    into: "Newest"
-    out_of: "Newest"
-
-
-class Newest:
-    """The newest transfer of an account before another one, among those of a batch and those before it.
-
-    Args:
-        accounts: Of the batch, in stream order, shape ``(n,)``.
-        start: Number of the first of the batch.
-        heads: Newest number of each account before the batch.
-    """
-
-    def __init__(self, accounts: Int64, start: int, heads: "_Heads") -> None:
-        self._start, self._heads, self._n = start, heads, len(accounts)
-        self._known, rank = np.unique(accounts, return_inverse=True)
-        self._places = np.sort(rank * (self._n + 1) + np.arange(self._n))  # by account, then in stream order
-
-    def before(self, accounts: Int64, numbers: Int64) -> Int64:
-        """Number of each account's newest transfer before ``numbers``, shape ``(m,)``; ``NONE`` if there is none.
-
-        Args:
-            accounts: Shape ``(m,)``.
-            numbers: Of transfers of the batch, shape ``(m,)``.
-        """
-        if not len(accounts):
-            return np.empty(0, np.int64)
-        rank = np.minimum(np.searchsorted(self._known, accounts), len(self._known) - 1)
-        low = rank * (self._n + 1)
-        at = np.searchsorted(self._places, low + numbers - self._start) - 1
-        place = self._places[np.maximum(at, 0)] - low
-        inside = (self._known[rank] == accounts) & (at >= 0) & (place >= 0)
-        found = np.where(inside, self._start + place, NONE)
-        missing = np.flatnonzero(~inside)
-        found[missing] = self._heads.find(accounts[missing])
-        return found
-
-
-class _Heads:
-    """The newest transfer of each account."""
-
-    def __init__(self) -> None:
-        self._rows = CodeMap()
-        self._accounts = np.empty(0, np.int64)
-        self._newest = np.empty(0, np.int64)
-        self._used = 0
-
-    def find(self, accounts: Int64) -> Int64:
-        if not len(accounts) or not self._used:
-            return np.full(len(accounts), NONE)
-        rows = self._rows.find(accounts)
-        return np.where(rows == MISSING, NONE, self._newest[np.maximum(rows, 0)])
-
-    def move(self, accounts: Int64, numbers: Int64) -> None:
-        known, last = np.unique(accounts[::-1], return_index=True)
-        newest = numbers[::-1][last]
-        rows = self._rows.find(known)
-        fresh = np.flatnonzero(rows == MISSING)
-        rows[fresh] = np.arange(self._used, self._used + len(fresh))
-        self._fit(self._used + len(fresh))
-        self._rows.insert(known[fresh], rows[fresh])
-        self._used += len(fresh)
-        self._accounts[rows], self._newest[rows] = known, newest
-
-    def forget(self, first: int) -> None:
-        """Drop accounts without a transfer from number ``first`` on."""
-        held = self._newest[: self._used] >= first
-        if held.sum() * 2 > self._used:
-            return
-        accounts, newest = self._accounts[: self._used][held], self._newest[: self._used][held]
-        self._rows, self._used = CodeMap(), 0
-        self.move(accounts, newest)
-
-    def _fit(self, needed: int) -> None:
-        if needed > len(self._newest):
-            more = max(needed, 2 * len(self._newest), BLOCK) - len(self._newest)
-            self._accounts = np.concatenate((self._accounts, np.zeros(more, np.int64)))
-            self._newest = np.concatenate((self._newest, np.zeros(more, np.int64)))
+        for name, heads in self._heads.items():
+            heads.move(self._columns[name][: self._held], np.arange(self._first, self.count))

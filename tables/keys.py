@@ -70,8 +70,26 @@ class KeyIndex:
         slots = self._lookup.find(keys)
         missing = np.flatnonzero(slots < 0)
         if len(missing):
-            slots[missing] = np.fromiter(map(self._slots.__getitem__, keys.take(missing)), np.int64, len(missing))
+            slots[missing] = self._admit(keys.take(missing), self._lookup)
         return slots
+
+    def _admit(self, keys: Texts, lookup: SlotLookup) -> Int64:
+        """Slots of keys that have none yet, shape ``(n,)``."""
+        names, first = list(keys), dict[str, int]()
+        for at, name in enumerate(names):
+            first.setdefault(name, at)
+        slots = [heapq.heappop(self._free) for _ in range(min(len(self._free), len(first)))]
+        for slot, name in zip(slots, first, strict=False):
+            self.names[slot] = name
+        used, more = self.used, len(first) - len(slots)
+        self._grow(used + more)
+        self.names += list(first)[len(slots) :]
+        slots += range(used, used + more)
+        self._slots.update(zip(first, slots, strict=True))
+        new = keys.take(np.fromiter(first.values(), np.int64, len(first)))
+        self.hashes[slots] = new.hashes
+        lookup.add(slots, new)
+        return np.fromiter(map(self._slots.__getitem__, names), np.int64, len(names))
 
     def _teach(self, lookup: SlotLookup) -> None:
         """Let the look-up know the keys that came since."""
@@ -182,7 +200,13 @@ class _Slots(dict[str, int]):
 
 
 def grown(array: NDArray[T], capacity: int, fill: float = 0) -> NDArray[T]:
-    """``array`` with its last axis made ``capacity`` long, new places holding ``fill``."""
-    larger = np.full((*array.shape[:-1], capacity), fill, array.dtype)
-    larger[..., : array.shape[-1]] = array
+    """``array`` with its last axis made ``capacity`` long, new places holding ``fill``.
+
+    Zeros are left to the operating system, which gives memory only for what is written to later.
+    """
+    have, shape = array.shape[-1], (*array.shape[:-1], capacity)
+    larger = np.empty(shape, array.dtype) if fill else np.zeros(shape, array.dtype)
+    larger[..., :have] = array
+    if fill:
+        larger[..., have:] = fill
     return larger

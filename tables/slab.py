@@ -11,18 +11,22 @@ is public: whoever reads the state topic can read tables without asking a worker
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from tables.slices import compiled
 
 BLOCK = 1024
 """Slots in a slab."""
 
 _MAGIC = b"SGS1"
 _LENGTH = struct.Struct("<I")
-_NARROW = (np.int8, np.int16, np.int32)
+_NARROW: Final = [
+    (np.dtype(kind), int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int8, np.int16, np.int32)
+]
 
 
 class SlabError(ValueError):
@@ -55,7 +59,7 @@ def encode_slab(slab: Slab) -> bytes:
     stored = {name: _narrowed(np.ascontiguousarray(array)) for name, array in slab.arrays.items()}
     layout = [(name, array.dtype.str, slab.arrays[name].dtype.str, array.shape) for name, array in stored.items()]
     head = msgspec.msgpack.encode((slab.applied, slab.pane, slab.start, layout, slab.names, dict(slab.extra)))
-    return b"".join((_MAGIC, _LENGTH.pack(len(head)), head, *(array.tobytes() for array in stored.values())))
+    return b"".join((_MAGIC, _LENGTH.pack(len(head)), head, *(array.data for array in stored.values() if array.size)))
 
 
 def decode_slab(data: bytes) -> Slab:
@@ -86,10 +90,10 @@ def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
     """The same whole numbers in the narrowest signed type that holds them."""
     if array.dtype != np.int64 or not array.size:
         return array
-    low, high = array.min(), array.max()
-    for dtype in _NARROW:
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
+    loops = compiled()
+    low, high = (array.min(), array.max()) if loops is None else loops.bounds(array.reshape(-1))
+    for dtype, lowest, highest in _NARROW:
+        if lowest <= low and high <= highest:
             return array.astype(dtype)
     return array
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from agents.patterns.circles import joined, walk
 from agents.patterns.spec import FAN
-from tables.edges import Edges, Ends
+from tables.edges import Edges
+from tables.newest import Ends
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]

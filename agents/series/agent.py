@@ -1,6 +1,6 @@
 """Detectors over measured series: samples in, alerts out, once an episode."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from agents.events import Alert
 from agents.identity import alert_id
-from agents.series.episodes import Episodes
+from agents.series.episodes import Episodes, Step, passes
 from agents.series.index import SeriesIndex
 from agents.series.samples import Ending, SampleRefs
 from agents.spec import DetectorSpec
 from detectors import SERIES, SeriesDetector
+from detectors.base import Followed
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -41,8 +42,9 @@ class SeriesAgent:
 
     What an episode is stands in ``agents.series.episodes``. A value is scored before it is learned.
 
-    Several samples of a series in one call are handled one after the other, in as many passes as the busiest series
-    has samples, each pass over all series at once. So results don't depend on how the stream was cut, bit for bit.
+    Several samples of a series in one call are handled one after the other: by compiled code where there is any,
+    else in as many passes as the busiest series has samples, each pass over all series at once. So results don't depend
+    on how the stream was cut, bit for bit.
 
     Args:
         spec: What to watch and when to alert.
@@ -64,6 +66,7 @@ class SeriesAgent:
         self._detector = detector
         self._index = SeriesIndex(max_series=max_series)
         self._endings: list[Ending] = []
+        self._changed = np.zeros(0, np.bool_)  # by row
 
     @property
     def spec(self) -> DetectorSpec:
@@ -120,38 +123,50 @@ class SeriesAgent:
         rows, fresh = self._index.resolve(names)
         self._detector.grow(len(self._index))
         self._episodes.grow(len(self._index))
-        reported = np.empty(len(names))
-        firings: list[_Firing] = []
-        endings: list[Ending] = []
-        for at in _passes(rows):
+        self._grow_changed()
+        self._changed[rows] = True
+        followed = self._detector.follow(rows, values, fresh)
+        if followed is not None:
+            fires, reported, ends = self._episodes.follow(rows, fresh, followed.score, calibration)
+        else:
+            followed, (fires, reported, ends) = self._follow(rows, fresh, values, time_ms, calibration)
+        firings = [
+            _Firing(
+                index=i,
+                key=names[i],
+                time_ms=int(time_ms[i]),
+                value=float(values[i]),
+                score=float(followed.score[i]),
+                expected=float(followed.expected[i]),
+                spread=float(followed.spread[i]),
+            )
+            for i in np.flatnonzero(fires).tolist()
+        ]
+        self._endings += [Ending(i, self._spec.name, names[i], int(time_ms[i])) for i in np.flatnonzero(ends).tolist()]
+        return reported, [self._alert(firing, refs) for firing in firings]
+
+    def _follow(
+        self, rows: Int64, fresh: Mask, values: Float, time_ms: Int64, calibration: Int64 | None
+    ) -> tuple[Followed, Step]:
+        """What ``follow`` of detector and episodes would give, pass by pass; the evidence of samples that fire only."""
+        n = len(rows)
+        followed = Followed(*(np.full(n, np.nan) for _ in Followed._fields))
+        step = Step(np.empty(n, np.bool_), np.empty(n), np.empty(n, np.bool_))
+        for at in passes(rows):
             begun = rows[at][fresh[at]]
             self._detector.forget(begun)
             self._episodes.forget(begun)
-            teach = None if calibration is None else calibration[at]
-            reported[at], found, ended = self._step(rows[at], time_ms[at], values[at], teach)
-            endings += [Ending(i, self._spec.name, names[i], int(time_ms[i])) for i in at[ended].tolist()]
-            firings += [
-                _Firing(index=i, key=names[i], time_ms=int(time_ms[i]), value=float(values[i]), **evidence)
-                for i, evidence in ((int(at[j]), evidence) for j, evidence in found)
-            ]
-        firings.sort(key=lambda firing: firing.index)
-        self._endings += sorted(endings)
-        return reported, [self._alert(firing, refs) for firing in firings]
-
-    def _step(
-        self, rows: Int64, time_ms: Int64, values: Float, calibration: Int64 | None
-    ) -> tuple[Float, list[tuple[int, dict[str, float]]], Int64]:
-        """Move each of these series on by one sample; their scores, which fire, with their evidence, and which end."""
-        score = self._detector.score(rows, values, time_ms)
-        fires, reported, ends = self._episodes.step(rows, score, calibration)
-        at = np.flatnonzero(fires)
-        expected, spread = self._detector.expected(rows[at]).tolist(), self._detector.spread(rows[at]).tolist()
-        self._detector.learn(rows, values, time_ms)
-        found = [
-            (j, {"score": float(score[j]), "expected": baseline, "spread": unit})
-            for j, baseline, unit in zip(at.tolist(), expected, spread, strict=True)
-        ]
-        return reported, found, np.flatnonzero(ends)
+            score = self._detector.score(rows[at], values[at], time_ms[at])
+            taught = None if calibration is None else calibration[at]
+            for whole, part in zip(step, self._episodes.step(rows[at], score, taught), strict=True):
+                whole[at] = part
+            followed.score[at] = score
+            fired = at[step.fires[at]]
+            if len(fired):
+                followed.expected[fired] = self._detector.expected(rows[fired])
+                followed.spread[fired] = self._detector.spread(rows[fired])
+            self._detector.learn(rows[at], values[at], time_ms[at])
+        return followed, step
 
     def _alert(self, firing: _Firing, refs: SampleRefs) -> Alert:
         i, spec, source = firing.index, self._spec, refs.source(firing.index)
@@ -182,9 +197,28 @@ class SeriesAgent:
             trace=refs.trace(i),
         )
 
+    def take_changed(self) -> Int64:
+        """Rows whose state changed since the last call, ascending."""
+        rows = np.flatnonzero(self._changed)
+        self._changed[:] = False
+        return rows
+
+    def mark_changed(self) -> None:
+        """Let all rows count as changed."""
+        self._grow_changed()
+        self._changed[: len(self._index)] = True
+
+    def _grow_changed(self) -> None:
+        if len(self._index) > len(self._changed):
+            self._changed = np.concatenate((self._changed, np.zeros(len(self._index), np.bool_)))
+
     def state(self) -> State:
         """Copies of everything learned, for ``restore``."""
-        learned: State = {_PREFIX + name: column for name, column in self._detector.state().items()}
+        return {name: part if isinstance(part, list) else part.copy() for name, part in self.view().items()}
+
+    def view(self) -> State:
+        """The same, of which much is no copy: to be read before anything else is taken in."""
+        learned: State = {_PREFIX + name: column for name, column in self._detector.view().items()}
         return {**self._index.state(), **self._episodes.state(len(self._index)), **learned}
 
     def restore(self, state: Mapping[str, NDArray[np.generic] | list[str]]) -> None:
@@ -228,18 +262,6 @@ def build_series_agent(spec: DetectorSpec, *, max_series: int = MAX_SERIES) -> S
     except (TypeError, ValueError) as error:  # TypeError: an unknown setting, or text where a number belongs
         raise ValueError(f"params of detector {spec.name!r} ({spec.kind}): {error}") from error
     return SeriesAgent(spec, detector, max_series=max_series)
-
-
-def _passes(rows: Int64) -> Iterator[Int64]:
-    """Indices of the first sample of each row, then of the second of each row that has one, and so on."""
-    if len(rows) == 0:
-        return
-    order = np.argsort(rows, kind="stable")
-    begins = np.flatnonzero(np.diff(rows[order], prepend=-1))
-    lengths = np.diff(begins, append=len(rows))
-    ordinal = np.arange(len(rows)) - np.repeat(begins, lengths)
-    by_ordinal = order[np.argsort(ordinal, kind="stable")]
-    yield from np.split(by_ordinal, np.cumsum(np.bincount(ordinal))[:-1])
 
 
 def _condition(spec: DetectorSpec) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.lookup import SlotLookup
+from tables.slices import Texts, compiled, texts_of
+
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 State = dict[str, NDArray[np.generic] | list[str]]
@@ -21,7 +24,8 @@ class SeriesIndex:
     Raises:
         ValueError: If ``max_series < 1``.
 
-    Cost: A dictionary look-up a sample; O(rows) for an eviction; about 150 bytes a series beside its name.
+    Cost: A dictionary look-up a sample, or 20 ns where names stand in bytes; O(rows) for an eviction; about 200 bytes a
+        series beside its name.
 
     >>> index = SeriesIndex(max_series=2)
     >>> index.resolve(["a", "b", "a", "c"])
@@ -39,6 +43,9 @@ class SeriesIndex:
         self._seen = np.empty(0, np.int64)  # by row: number of the series' last sample
         self._samples = 0
         self.evicted = 0
+        self._lookup: SlotLookup | None
+        self._unknown: list[int]  # rows that the look-up does not know yet
+        self._look_up_anew()
 
     def __len__(self) -> int:
         return len(self._names)
@@ -49,15 +56,35 @@ class SeriesIndex:
         Where a sample begins a series, whatever its row held belongs to another series or to none.
         """
         numbers = np.arange(self._samples, self._samples + len(names))
-        known = list(map(self._rows.get, names))
         fresh = np.zeros(len(names), np.bool_)
-        rows = self._admit(names, fresh) if None in known else np.array(known, np.int64)
+        rows = self._known(names)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing) and len(self._names) + len(missing) <= self._max:
+            rows[missing] = self._admit(
+                [names[i] for i in missing.tolist()], begins := np.zeros(len(missing), np.bool_)
+            )
+            fresh[missing] = begins
+        elif len(missing):
+            rows = self._admit(list(names), fresh)
         self._seen[rows] = numbers  # of several samples of a row the last one stays
         self._samples += len(names)
         return rows, fresh
 
+    def _known(self, names: Sequence[str]) -> Int64:
+        """Rows of the names that have one, negative for others."""
+        if self._lookup is None or not isinstance(names, Texts):
+            return np.fromiter((self._rows.get(name, -1) for name in names), np.int64, len(names))
+        if self._unknown:
+            new = list(dict.fromkeys(self._unknown))
+            self._lookup.add(new, texts_of([self._names[row] for row in new]))
+            self._unknown = []
+        return self._lookup.find(names)
+
     def _admit(self, names: Sequence[str], fresh: Mask) -> Int64:
-        """The slow way, taken only by chunks with a new series; notes the samples that begin one in ``fresh``."""
+        """The slow way, taken only by names of which some are new; notes the samples that begin one in ``fresh``.
+
+        Names that all have room are given without those that are known; else who is evicted depends on all of them.
+        """
         rows = np.empty(len(names), np.int64)
         pending = 0  # samples from here on are not yet in ``_seen``
         for i, name in enumerate(names):
@@ -82,8 +109,17 @@ class SeriesIndex:
             del self._rows[self._names[row]]
             self._names[row] = name
             self.evicted += 1
+            if self._lookup is not None:
+                self._lookup.remove(np.array([row]))
         self._rows[name] = row
+        if self._lookup is not None:
+            self._unknown.append(row)
         return row
+
+    def _look_up_anew(self) -> None:
+        loops = compiled()
+        self._lookup = None if loops is None else SlotLookup(loops)
+        self._unknown = list(range(len(self._names)))
 
     def state(self) -> State:
         """Copies of everything, for ``restore``."""
@@ -108,3 +144,4 @@ class SeriesIndex:
         self._rows = {name: row for row, name in enumerate(names)}
         self._seen = seen
         self._samples, self.evicted = int(counters[0]), int(counters[1])
+        self._look_up_anew()

@@ -1,7 +1,10 @@
-"""The audit log in the access file: appended in the same transaction as the change that it tells of."""
+"""The audit log in the access file: appended in the same transaction as the change that it tells of, or before it."""
 
+import asyncio
+import contextlib
+import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,8 +12,12 @@ import orjson
 
 from pipeline.access.chain import Entry, Head, Verdict, link, verify
 from pipeline.access.database import Database
+from pipeline.errors import AccessError, StreamgaugeError
 
-Outcome = Literal["ok", "refused", "failed"]
+Outcome = Literal["asked", "ok", "refused", "failed"]
+"""``asked`` is written before a change elsewhere is tried; ``ok`` or ``failed`` follows in a record of its own."""
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +94,39 @@ class AuditLog:
         """
         with self._database.change() as change:
             return self.append(change, event)
+
+    @contextlib.asynccontextmanager
+    async def around(self, by: Actor, action: str, subject: str, **details: Any) -> AsyncIterator[None]:
+        """Note a change that is made elsewhere, in the block: that it was asked for before, what became of it after.
+
+        So a change is never without its record. A process that ends in between leaves ``asked`` alone, and ``details``
+        must tell how to find out whether the change was made. The same holds when what became of it can't be written:
+        the change stands, and a line of the program's own log says so.
+
+        Args:
+            by: Who asks.
+            action: What for.
+            subject: An id or a name.
+            details: What else matters, JSON values; never a secret.
+
+        Raises:
+            AccessError: If it can't be noted, before the block has begun.
+
+        Cost: twice a few ms, in a thread, for it waits for the disk.
+        """
+        await asyncio.to_thread(self.record, by.doing(action, subject, outcome="asked", **details))
+        try:
+            yield
+        except StreamgaugeError as error:
+            await self._became(by.doing(action, subject, outcome="failed", **details, reason=str(error)))
+            raise
+        await self._became(by.doing(action, subject, **details))
+
+    async def _became(self, event: Event) -> None:
+        try:
+            await asyncio.to_thread(self.record, event)
+        except AccessError:
+            _logger.exception("%s of %s is in the audit log as asked only", event.action, event.subject)
 
     def append(self, change: sqlite3.Connection, event: Event) -> Head:
         """Append an event in the transaction of what it tells of; the chain's new head."""

@@ -47,7 +47,8 @@ class TableQuery:
         where: Comparisons that must all hold; NaN fulfils none.
         partition: Only this one; ``None`` for all.
         sort: Name of a column; ``None`` keeps the reader's order.
-        descending: Largest first. Rows without a value come last either way.
+        descending: Largest first, and equal ones in the reverse of the reader's order. Rows without a value come last
+            either way.
         offset: Rows to skip.
         limit: Rows to return, 1 to ``MAX_LIMIT``.
     """
@@ -204,12 +205,15 @@ def find_column(columns: Sequence[ColumnInfo], name: str, *, extra: Sequence[str
 
 
 def _order(view: TableView, name: str, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
-    """Permutation that sorts ``rows``; equal values keep the view's order, missing ones come last."""
+    """Permutation that sorts ``rows``; equal values keep the view's order or its reverse, missing ones come last."""
+    rows = rows[::-1] if descending else rows
     if name == "key":
         keys = [view.keys[index] for index in rows.tolist()]
-        return np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=descending), dtype=np.int64)
-    column = numeric_column(view, name)[rows]
-    return np.argsort(-column if descending else column, kind="stable")
+        found = np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=descending), dtype=np.int64)
+    else:
+        column = numeric_column(view, name)[rows]
+        found = np.argsort(-column if descending else column, kind="stable")
+    return len(rows) - 1 - found if descending else found
 
 
 def _rows(view: TableView, page: NDArray[np.int64]) -> list[Row]:

@@ -14,6 +14,8 @@ from pipeline.readmodel.query import Page, Row, TableQuery
 
 T = TypeVar("T")
 MAX_LIMIT = 500
+ON_A_PAGE = 200
+"""Most alerts, and most notices, on the page of an incident."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

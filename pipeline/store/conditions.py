@@ -1,5 +1,6 @@
 """A WHERE clause put together from what was asked."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,14 +30,22 @@ class Conditions:
         if values:
             self.add(f"{column} = ANY(?::text[])", [clean(value) for value in values])
 
-    def holds(self, column: str, text: str) -> None:
-        """The text occurs in a folded column; nothing if it is empty."""
-        if text:
+    def holds(self, column: str, text: str, *, by_index: bool = False) -> None:
+        """The text occurs in a folded column; nothing if it is empty. An index of trigrams needs the first form."""
+        if text and by_index:
+            pattern = re.sub(r"([\\%_])", r"\\\1", folded(text))
+            self.add(f"{column} LIKE ?", f"%{pattern}%")
+        elif text:
             self.add(f"strpos({column}, ?) > 0", folded(text))
 
-    def where(self) -> str:
-        """The clause, empty if all is let through."""
-        return f"WHERE {' AND '.join(self._parts)}" if self._parts else ""
+    def where(self, more: str = "") -> str:
+        """The clause, empty if all is let through.
+
+        Args:
+            more: A condition without parameters that must hold too.
+        """
+        parts = [*self._parts, more] if more else self._parts
+        return f"WHERE {' AND '.join(parts)}" if parts else ""
 
 
 def folded(*texts: str | None) -> str:

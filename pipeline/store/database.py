@@ -1,6 +1,6 @@
 """What the store asks of a database: many readers, one writer, whole transactions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -23,6 +23,15 @@ class Writer(Protocol):
         Cost: below 1 us a value.
         """
 
+    def renew(self, table: str, columns: Mapping[str, Column], stale: str) -> None:
+        """Put these rows, given as ``insert`` takes them, in the place of those for which ``stale`` holds.
+
+        Args:
+            table: A table with a column ``place``, by which its rows are told apart.
+            columns: All of its columns; rows may be none.
+            stale: A condition in SQL.
+        """
+
 
 class Database(Protocol):
     """A database that is open. Statements are those that DuckDB and PostgreSQL share."""
@@ -31,6 +40,8 @@ class Database(Protocol):
     """Type of a text column that sorts by code points."""
     indexed: bool
     """Whether an index makes it quicker."""
+    trigrams: str | None
+    """Schema of what an index of parts of texts needs; ``None`` if there is no such index."""
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query on its own connection; any thread may, also while something is written.
@@ -51,6 +62,15 @@ class Database(Protocol):
 
         Raises:
             LogError: If the database can't be reached.
+        """
+
+    def settle(self, tables: Iterable[str]) -> None:
+        """Let the database take stock of tables of which much was written, so that it finds the short way.
+
+        Raises:
+            LogError: If the database can't be reached.
+
+        Cost: about a second for a million rows, where it does anything.
         """
 
     def leads(self) -> bool:

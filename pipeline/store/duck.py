@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ class DuckDatabase:
 
     text: str = "VARCHAR"
     indexed: bool = False
+    trigrams: str | None = None
 
     def __init__(self, path: Path | None) -> None:
         try:
@@ -78,6 +79,9 @@ class DuckDatabase:
                     raise LogError(f"the store can't be written: {error}") from error
                 raise
 
+    def settle(self, tables: Iterable[str]) -> None:
+        """It always knows."""
+
     def leads(self) -> bool:
         """A file has one process."""
         return True
@@ -107,6 +111,10 @@ class _DuckWriter:
             self._cursor.execute(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {_STAGED}')  # noqa: S608
         finally:
             self._cursor.unregister(_STAGED)
+
+    def renew(self, table: str, columns: Mapping[str, Column], stale: str) -> None:
+        self._cursor.execute(f'DELETE FROM "{table}" WHERE {stale}')  # noqa: S608 - names and numbers of ours
+        self.insert(table, columns)
 
 
 def _why_not_open(path: Path | None, error: str) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pipeline.store.database import Database, Writer
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of all that follows; a store of another one is built anew from the log."""
 
 TABLES: Final = {
@@ -34,6 +34,8 @@ INDEXES: Final = {  # DuckDB scans these faster than it keeps an index up to dat
     "alerts_by_number": "alerts (number)",
     "members_by_incident": "members (incident)",
     "members_by_alert": "members (alert)",
+    "incidents_by_id": "incidents (id)",
+    "notices_by_incident": "notices (incident)",
     "labels_by_ref": "labels (ref)",
     "letters_by_time": "letters (time_ms)",
 }

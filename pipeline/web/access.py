@@ -52,7 +52,7 @@ class Access:
         self.log = AuditLog(self.database, clock_ms=clock_ms, key=key.encode() if key else None)
         self.users = Users(self.database, self.log, passwords or Passwords(), clock_ms=clock_ms)
         self.keys = Keys(self.database, self.log, clock_ms=clock_ms)
-        self.sessions = Sessions(self.database, length_ms=config.web.session_ms, clock_ms=clock_ms)
+        self.sessions = Sessions(self.database, self.log, length_ms=config.web.session_ms, clock_ms=clock_ms)
         self.tokens = Tokens(config.web.oidc) if config.web.oidc else None
         self.throttle = Throttle()
         self.hashing = asyncio.Semaphore(2)

@@ -24,6 +24,7 @@ from pipeline.log.api import Log
 from pipeline.log.opening import open_log
 from pipeline.readmodel.questions import Answers
 from pipeline.readmodel.read_model import ReadModel
+from pipeline.readmodel.shared import SharedAnswers
 from pipeline.store import default_store
 from pipeline.web.access import Access, open_access
 from pipeline.web.api.access import build_access_api
@@ -76,7 +77,8 @@ def build_app(
     """
     model = ReadModel(config, log, clock_ms=clock_ms, store=store)
     app = build_api_app(model, host=host, access=access)
-    context = PageContext(model=model, answers=model.answers, changes=app.state.changes)
+    shared = SharedAnswers(model.answers, lambda: model.generation)
+    context = PageContext(model=model, answers=shared, changes=app.state.changes)
     app.include_router(build_pages(context, app))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     ui.run_with(
@@ -106,7 +108,7 @@ def build_api_app(
     answers = answers or model.answers
     access = access or Access(model.config, login=False, clock_ms=wall_clock_ms)
     feeds: Feeds = {"alerts": Feed(AlertSource(answers)), "incidents": Feed(IncidentSource(answers))}
-    changes = Changes(model.config, model.log, answers, clock_ms=model.clock_ms)
+    changes = Changes(model.config, model.log, answers, access.log, clock_ms=model.clock_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -151,7 +153,8 @@ def bind(host: str, port: int) -> socket.socket:
         UsageError: If the port is taken or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # By the protocol asyncio knows that small answers are not to wait 40 ms for an acknowledgement (TCP_NODELAY).
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))

@@ -4,16 +4,20 @@ Open addressing with linear probing (Knuth, vol. 3, 6.4): each pass resolves all
 empty place; few are left after two passes, because at most half of the places are taken.
 """
 
+from importlib import import_module
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.slices import compiled
+from tables.slices import optional
 
 Int64 = NDArray[np.int64]
 MISSING = -1
 _GONE = -2
 _SMALLEST = 1024
 _FEW = 32
+
+compiled = optional(lambda: import_module("tables.cells.compiled"))
 
 
 class CodeMap:
@@ -36,11 +40,40 @@ class CodeMap:
         return np.asarray(self._rows[self._places(codes)])
 
     def insert(self, codes: Int64, rows: Int64) -> None:
-        """Add distinct codes that are not held."""
+        """Add distinct codes that are not held, of rows at least 0."""
         if 2 * (self._taken + len(codes)) > len(self._rows):
             self._rebuild(self._held + len(codes))
         self._put(codes, rows)
         self._held += len(codes)
+
+    def give(self, codes: Int64, found: Int64, free: Int64) -> NDArray[np.bool_]:
+        """Give each code without a row one of ``free``, in turn and equal ones the same; which codes are the first.
+
+        Args:
+            codes: Shape ``(n,)``.
+            found: Their rows as ``find`` gave them, to be completed.
+            free: At least as many as there are codes without a row; those that are given come first.
+
+        Returns:
+            Shape ``(n,)``: as many as rows were given.
+        """
+        first = np.zeros(len(codes), np.bool_)
+        missing = (found < 0).nonzero()[0]
+        loops = compiled()
+        if loops is not None:
+            if 2 * (self._taken + len(missing)) > len(self._rows):
+                self._rebuild(self._held + len(missing))
+            given = loops.place_new_codes(self._codes, self._rows, codes, free, found, first)
+            self._taken += given
+            self._held += given
+            return first
+        _, earliest, inverse = np.unique(codes[missing], return_index=True, return_inverse=True)
+        turn = np.empty(len(earliest), np.int64)
+        turn[np.argsort(earliest, kind="stable")] = np.arange(len(earliest))  # in stream order, whatever the cut
+        first[missing[earliest]] = True
+        found[missing] = free[turn[inverse]]
+        self.insert(codes[first], found[first])
+        return first
 
     def remove(self, codes: Int64) -> None:
         """Forget distinct codes that are held."""
@@ -68,7 +101,11 @@ class CodeMap:
         return by
 
     def _put(self, codes: Int64, rows: Int64) -> None:
-        mask = len(self._rows) - 1
+        mask, loops = len(self._rows) - 1, compiled()
+        if loops is not None:
+            loops.place_codes(self._codes, self._rows, codes, rows)
+            self._taken += len(codes)
+            return
         if len(codes) <= _FEW:
             self._put_few(codes.tolist(), rows.tolist(), mask)
             return

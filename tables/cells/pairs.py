@@ -9,7 +9,6 @@ from tables.slab import BLOCK, Dirty, Slab
 
 Int64 = NDArray[np.int64]
 FREE = -1
-_FEW = 32
 
 
 class Pairs:
@@ -47,33 +46,20 @@ class Pairs:
     def intern(self, codes: Int64, slots: Int64) -> tuple[Int64, NDArray[np.bool_]]:
         """Rows of the pairs, shape ``(n,)``, and which records are the first of a pair that was not held before."""
         rows = self._index.find(codes)
-        first = np.zeros(len(codes), np.bool_)
-        missing = (rows == MISSING).nonzero()[0]
-        if len(missing) > _FEW:
-            _, earliest, inverse = np.unique(codes[missing], return_index=True, return_inverse=True)
-            records = missing[np.sort(earliest)]  # new pairs in stream order, so that rows do not depend on the cut
-            new = self._add(codes[records], slots[records])
-            first[records] = True
-            by_code = np.empty(len(earliest), np.int64)
-            by_code[np.argsort(earliest, kind="stable")] = new
-            rows[missing] = by_code[inverse]
-        elif len(missing):
-            earliest_of: dict[int, int] = {}
-            for record, code in zip(missing.tolist(), codes[missing].tolist(), strict=True):
-                earliest_of.setdefault(code, record)
-            records = np.fromiter(earliest_of.values(), np.int64)
-            self._add(codes[records], slots[records])
-            first[records] = True
-            rows[missing] = self._index.find(codes[missing])
+        missing = int((rows == MISSING).sum())
+        if not missing:
+            return rows, np.zeros(len(codes), np.bool_)
+        reused = self._free[:missing]  # the smallest free rows, in stream order, so that they do not depend on the cut
+        free = np.concatenate((reused, np.arange(self._used, self._used + missing - len(reused))))
+        first = self._index.give(codes, rows, free)
+        records = first.nonzero()[0]
+        new = rows[records]
+        self._free = self._free[len(new) :]
+        self._used = max(self._used, int(new[-1]) + 1)
+        self._reserve(self._used)
+        self._columns["code"][new] = codes[records]
+        self._columns["slot"][new] = slots[records]
         return rows, first
-
-    def _add(self, codes: Int64, slots: Int64) -> Int64:
-        """Give rows to distinct pairs that are not held."""
-        new = self._allocate(len(codes))
-        self._index.insert(codes, new)
-        self._columns["code"][new] = codes
-        self._columns["slot"][new] = slots
-        return new
 
     def touch(self, rows: Int64) -> None:
         """Note that these rows changed."""
@@ -116,14 +102,6 @@ class Pairs:
         self._used = int(held[-1]) + 1 if len(held) else 0
         self._index.insert(self._columns["code"][held], held)
         self._free = np.flatnonzero(slot[: self._used] == FREE)
-
-    def _allocate(self, count: int) -> Int64:
-        """Free rows, the smallest ones."""
-        reused, self._free = self._free[:count], self._free[count:]
-        used = self._used
-        self._used += count - len(reused)
-        self._reserve(self._used)
-        return np.concatenate((reused, np.arange(used, self._used)))
 
     def _reserve(self, needed: int) -> None:
         capacity = len(self._columns["slot"])

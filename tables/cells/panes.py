@@ -106,11 +106,14 @@ class PaneSums:
         if self._sliding:
             self.total[slots] = 0
 
-    def grow(self, capacity: int) -> None:
-        """Make room for more slots."""
-        self.panes = grown(self.panes, capacity)
+    def grow(self, capacity: int, rows: Int64) -> None:
+        """Make room for more slots; only ``rows`` hold anything."""
+        self.panes = _with_room(self.panes, capacity, rows)
         if self._sliding:
             self.total = grown(self.total, capacity)
+
+    def open(self, row: int) -> None:
+        """A pane or window enters ``row``: it holds zeros already."""
 
     def settle(self) -> None:
         """Totals from rows, after rows were loaded."""
@@ -124,6 +127,7 @@ class PaneExtremes:
     def __init__(self, rows: int, capacity: int, extreme: np.ufunc, *, sliding: bool) -> None:
         self.panes = np.full((rows, capacity), np.nan)
         self.total = np.full(capacity if sliding else 0, np.nan)
+        self._is_ready = np.ones(rows, np.bool_)  # rows that hold NaN where they hold nothing
         self._extreme = extreme
         self._sign = 1.0 if extreme is np.fmax else -1.0
         self._sliding = sliding
@@ -155,7 +159,7 @@ class PaneExtremes:
         self.panes[row, :used] = np.nan
         if self._sliding:
             lost = np.flatnonzero(leaving == self.total[:used])
-            self.total[lost] = self._extreme.reduce(self.panes[:, lost], axis=0)
+            self.total[lost] = self._extreme.reduce(self.panes[np.ix_(self._is_ready, lost)], axis=0)
 
     def clear_slots(self, slots: Int64) -> None:
         """The keys at ``slots`` are forgotten."""
@@ -163,16 +167,20 @@ class PaneExtremes:
         if self._sliding:
             self.total[slots] = np.nan
 
-    def grow(self, capacity: int) -> None:
-        """Make room for more slots."""
-        self.panes = grown(self.panes, capacity, np.nan)
+    def grow(self, capacity: int, rows: Int64) -> None:
+        """Make room for more slots; only ``rows`` hold anything."""
+        self.panes, self._is_ready = _with_room_of_nan(self.panes, capacity, rows)
         if self._sliding:
             self.total = grown(self.total, capacity, np.nan)
 
+    def open(self, row: int) -> None:
+        """A pane or window enters ``row``."""
+        _open(self.panes, row, self._is_ready)
+
     def settle(self) -> None:
         """Totals from rows, after rows were loaded."""
-        if self._sliding:
-            self.total = self._extreme.reduce(self.panes, axis=0)
+        if self._sliding and self._is_ready.any():
+            self.total = self._extreme.reduce(self.panes[self._is_ready], axis=0)
 
 
 class PaneLast:
@@ -180,6 +188,7 @@ class PaneLast:
 
     def __init__(self, rows: int, capacity: int) -> None:
         self.panes = np.full((rows, capacity), np.nan)
+        self._is_ready = np.ones(rows, np.bool_)  # as in extremes
 
     def update(self, at: Placement, values: Float64, *, trailing: bool) -> Float64 | None:
         """Take ``values`` in; a record's own value is the newest at that record."""
@@ -195,9 +204,13 @@ class PaneLast:
         """The keys at ``slots`` are forgotten."""
         self.panes[:, slots] = np.nan
 
-    def grow(self, capacity: int) -> None:
-        """Make room for more slots."""
-        self.panes = grown(self.panes, capacity, np.nan)
+    def grow(self, capacity: int, rows: Int64) -> None:
+        """Make room for more slots; only ``rows`` hold anything."""
+        self.panes, self._is_ready = _with_room_of_nan(self.panes, capacity, rows)
+
+    def open(self, row: int) -> None:
+        """A pane or window enters ``row``."""
+        _open(self.panes, row, self._is_ready)
 
     def settle(self) -> None:
         """Nothing to do: there are no totals."""
@@ -229,12 +242,38 @@ class PaneVectors:
         """The keys at ``slots`` are forgotten."""
         self.panes[:, :, slots] = 0
 
-    def grow(self, capacity: int) -> None:
-        """Make room for more slots."""
-        self.panes = grown(self.panes, capacity)
+    def grow(self, capacity: int, rows: Int64) -> None:
+        """Make room for more slots; only ``rows`` hold anything."""
+        self.panes = _with_room(self.panes, capacity, rows)
+
+    def open(self, row: int) -> None:
+        """A window enters ``row``: it holds zeros already."""
 
     def settle(self) -> None:
         """Nothing to do: there are no totals."""
+
+
+def _with_room(panes: NDArray[Any], capacity: int, rows: Int64) -> NDArray[Any]:
+    """The same with more slots. Zeros are left to the operating system, which gives memory once it is written to."""
+    larger = np.zeros((*panes.shape[:-1], capacity), panes.dtype)
+    for row in rows.tolist():
+        larger[row, ..., : panes.shape[-1]] = panes[row]
+    return larger
+
+
+def _with_room_of_nan(panes: Float64, capacity: int, rows: Int64) -> tuple[Float64, NDArray[np.bool_]]:
+    """The same for rows of NaN, and which rows are: no others are made before something enters them."""
+    larger, have = np.empty((len(panes), capacity)), panes.shape[-1]
+    is_ready = np.zeros(len(panes), np.bool_)
+    is_ready[rows] = True
+    for row in rows.tolist():
+        larger[row, :have], larger[row, have:] = panes[row], np.nan
+    return larger, is_ready
+
+
+def _open(panes: Float64, row: int, is_ready: NDArray[np.bool_]) -> None:
+    if not is_ready[row]:
+        panes[row], is_ready[row] = np.nan, True
 
 
 Accumulator = PaneSums | PaneExtremes | PaneLast | PaneVectors

@@ -64,6 +64,7 @@ class TableState:
             records: Which of the batch's records these are; ``None`` for all.
             wanted: Parts whose running values are asked for.
         """
+        self._enter(at)
         self.held[at.rows] = panes
         if at.row >= 0:
             self._dirty.mark(at.row, at.groups.keys % at.capacity)
@@ -83,6 +84,13 @@ class TableState:
             if found is not None:
                 running[part] = found
         return running
+
+    def _enter(self, at: Placement) -> None:
+        """Make the rows ready that hold nothing yet."""
+        rows = np.array([at.row]) if at.row >= 0 else np.unique(at.rows)
+        for row in rows[self.held[rows] == NEVER].tolist():
+            for accumulator in self._sums.values():
+                accumulator.open(row)
 
     def columns(self, row: int | None = None) -> tuple[Int64, Columns]:
         """Slots with records in the window of ``row`` (tumbling) or in the whole window (sliding), and every measure.
@@ -134,17 +142,21 @@ class TableState:
         """Make the arrays as long as the index's."""
         capacity = self._index.capacity
         if self._sums[COUNT].panes.shape[-1] < capacity:
-            for member in self._members():
+            held = np.flatnonzero(self.held != NEVER)
+            for accumulator in self._sums.values():
+                accumulator.grow(capacity, held)
+            for member in self._others():
                 member.grow(capacity)
 
     def take_dirty(self, applied: int) -> dict[str, Slab | None]:
         """Slabs that changed since the last call, by name; ``None`` for one that is gone."""
         slabs: dict[str, Slab | None] = {}
+        named = {of.name: sums.panes for of, sums in self._sums.items()}
         for row, block in self._dirty.take():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, self._index.used))
             pane = int(self.held[row])
             if part.start < part.stop and pane != NEVER:
-                arrays = {of.name: sums.panes[row][..., part] for of, sums in self._sums.items()}
+                arrays = {name: panes[row][..., part] for name, panes in named.items()}
                 slabs[f"pane/{row}/{block}"] = Slab(applied=applied, pane=pane, start=part.start, arrays=arrays)
         members: dict[str, Mapping[str, Distinct | Newness | Previous]]
         members = {"distinct": self.distinct, "new": self.newness, "previous": self.previous}
@@ -178,10 +190,14 @@ class TableState:
             part = by_name[name]
             if part not in self._sums:
                 self._sums[part] = self._make(part)
+            self._sums[part].open(row)
             self._sums[part].panes[row][..., slab.start : slab.start + array.shape[-1]] = array
 
     def _members(self) -> list[Accumulator | Distinct | Newness | Previous]:
-        return [*self._sums.values(), *self.distinct.values(), *self.newness.values(), *self.previous.values()]
+        return [*self._sums.values(), *self._others()]
+
+    def _others(self) -> list[Distinct | Newness | Previous]:
+        return [*self.distinct.values(), *self.newness.values(), *self.previous.values()]
 
     def _make(self, part: Part) -> Accumulator:
         rows, capacity = len(self.held), self._index.capacity

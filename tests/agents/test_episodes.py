@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.series import episodes as module
 from agents.series.episodes import Episodes
 from agents.spec import DetectorSpec
 from tests.bench.bake_off import fires
@@ -93,3 +94,39 @@ def test_a_rest_is_a_share(rest):
     """Below 0, or all samples, is refused."""
     with pytest.raises(ValueError, match="rest"):
         Episodes(DetectorSpec(**SPEC, rest=rest))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from([0.0, 1.0, 2.0, 4.0, -5.0, np.nan]), st.booleans()), max_size=120
+    ),
+    st.sampled_from(["both", "up", "down"]),
+    st.sampled_from([1.0, 3.0]),
+    st.sampled_from([0.0, 0.1]),
+    st.sampled_from([None, 10]),
+)
+def test_scores_that_are_followed_are_those_of_one_step_after_the_other(samples, direction, clear, rest, calibration):
+    """With compiled code and without, many scores of a series at once give what they give one at a time."""
+    spec = DetectorSpec(**{**SPEC, "direction": direction, "clear": clear, "rest": rest})
+    rows, score, begins = (
+        np.array([each[i] for each in samples], kind) for i, kind in enumerate((np.int64, np.float64, np.bool_))
+    )
+    single, expected = Episodes(spec), []
+    single.grow(3)
+    for row, value, is_first in samples:
+        at = np.array([row])
+        if is_first:
+            single.forget(at)
+        step = single.step(at, np.array([value]), None if calibration is None else np.array([calibration]))
+        expected.append([float(column[0]) for column in step])
+    taught = None if calibration is None else np.full(len(samples), calibration)
+    for loops in (module.compiled(), None):
+        together = Episodes(spec)
+        together.grow(3)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "compiled", lambda loops=loops: loops)
+            found = together.follow(rows, begins, score, taught)
+        assert np.array_equal(np.column_stack(found), np.array(expected).reshape(-1, 3), equal_nan=True)
+        assert {name: column.tobytes() for name, column in together.state(3).items()} == {
+            name: column.tobytes() for name, column in single.state(3).items()
+        }

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.series.index import SeriesIndex
+from tables.slices import texts_of
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), max_size=60)
 
@@ -28,14 +29,15 @@ def by_hand(names, max_series):
     return result, evicted
 
 
-@given(NAMES, st.integers(1, 8), st.lists(st.integers(0, 60), max_size=6))
-def test_equals_one_sample_at_a_time(names, max_series, cuts):
-    """Rows, beginnings and evictions are those of a sample-by-sample book, however the stream is cut."""
+@given(NAMES, st.integers(1, 8), st.lists(st.integers(0, 60), max_size=6), st.booleans())
+def test_equals_one_sample_at_a_time(names, max_series, cuts, in_bytes):
+    """Rows, beginnings and evictions are those of a sample-by-sample book, however the stream is cut or stored."""
     index = SeriesIndex(max_series=max_series)
     edges = [0, *sorted(min(cut, len(names)) for cut in cuts), len(names)]
     result = []
     for start, stop in pairwise(edges):
-        rows, fresh = index.resolve(names[start:stop])
+        part = names[start:stop]
+        rows, fresh = index.resolve(texts_of(part) if in_bytes else part)
         result += zip(rows.tolist(), fresh.tolist(), strict=True)
     assert (result, index.evicted) == by_hand(names, max_series)
     assert len(index) == min(max_series, len(set(names)))

@@ -22,7 +22,7 @@ from pipeline.log.opening import open_log
 from pipeline.readmodel.query import Condition, TableQuery
 from pipeline.store.opening import open_database
 from pipeline.store.rows.keeper import TableKeeper
-from pipeline.store.rows.layout import layouts, prepare_rows
+from pipeline.store.rows.layout import index_rows, layouts, prepare_rows
 from pipeline.store.rows.pages import find_rows
 from pipeline.store.schema import prepare
 from pipeline.views import TableReader
@@ -55,6 +55,29 @@ def fill(database, layout, rows):
             told = {"tab": layout.number, "part": 0, "block": start // _BATCH, "held": len(at), "digest": 0}
             writer.insert("blocks", {name: [value] for name, value in told.items()})
     return time.perf_counter() - began
+
+
+def renew(database, layout, rows):
+    """Microseconds a row to write 64 blocks again in which some rows changed."""
+    for changed in (0.02, 0.3, 1.0):
+        at = np.arange(rows)[np.arange(rows) // 4 // 1024 < 16]
+        chance = np.random.default_rng(2)
+        numbers = (at * 7_919) % rows
+        columns = {
+            "part": at % 4,
+            "block": at // 4 // 1024,
+            "place": ((at % 4) << 44) + at // 4,
+            "start_ms": np.zeros(len(at), np.int64),
+            "key": [f"acct-{number:08d}" for number in numbers.tolist()],
+            "folded": [None] * len(at),
+            "m0": np.full(len(at), 3),
+        }
+        for spent in (numbers, numbers + (chance.random(len(at)) < changed)):  # known first, then others
+            began = time.perf_counter()
+            with database.write() as writer:
+                writer.renew(layout.rows, {**columns, "m1": spent}, "block < 16")
+            took_s = time.perf_counter() - began
+        print(f"write {len(at):,} rows again, {changed:.0%} of them changed: {took_s / len(at) * 1e6:.1f} us a row")
 
 
 def questions(rows):
@@ -149,6 +172,10 @@ def main():
                 writer.run(f"DELETE FROM {found[TABLE].rows}")
                 writer.run("DELETE FROM blocks")
             took_s = fill(database, found[TABLE], rows)
+            began = time.perf_counter()
+            index_rows(database, found)
+            print(f"indexed in {time.perf_counter() - began:.1f} s")
+            renew(database, found[TABLE], rows)
             print(f"{rows:,} rows, written in {took_s:.1f} s, load {os.getloadavg()[0]:.1f}: median and worst ms")
             ask(database, found[TABLE], rows, options.runs)
             database.close()

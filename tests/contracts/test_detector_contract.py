@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import detectors
 from detectors import KEYED, SERIES
+from detectors.base import ArrayDetector
 
 SMOOTHING = [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}]
 SETTINGS = {
@@ -311,3 +313,50 @@ def test_keyed_is_safe_against_odd_input(name, bad):
         assert scores[0] == scores[2] == clean
         if np.isnan(bad):
             assert np.isnan(scores[1])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in sorted(SERIES) if SERIES[kind].follow is not ArrayDetector.follow])
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.one_of(st.sampled_from([0.0, -0.0, 1.0, 2.0, *ODD_VALUES]), st.floats(-1e3, 1e3), st.just(5e-324)),
+            st.booleans(),
+        ),
+        max_size=160,
+    ),
+    st.sampled_from([{"window": 5, "warmup": 2}, {"window": 8, "warmup": 5}, {}]),
+    st.lists(st.integers(0, 160), max_size=3),
+)
+def test_values_that_are_followed_are_scored_and_learned_one_by_one(kind, samples, given_settings, cuts):
+    """Compiled code gives what score and learn give, bit for bit, also after a restore."""
+    made = {"warmup": 4} | given_settings
+    plain, followed = SERIES[kind](**made), SERIES[kind](**made)
+    for detector in (plain, followed):
+        detector.grow(2)
+    edges = [0, *sorted(min(cut, len(samples)) for cut in cuts), len(samples)]
+    for number, (start, stop) in enumerate(pairwise(edges)):
+        part = samples[start:stop]
+        for detector in (plain, followed):
+            detector.grow(4)
+        one_by_one = []
+        for row, value, begins in part:
+            at, values = np.array([row]), np.array([value])
+            plain.forget(at[:0] if not begins else at)
+            one_by_one.append((plain.score(at, values)[0], plain.expected(at)[0], plain.spread(at)[0]))
+            plain.learn(at, values)
+        rows, values, begins = (
+            np.array([each[i] for each in part], kind_of) for i, kind_of in enumerate((np.int64, np.float64, np.bool_))
+        )
+        found = followed.follow(rows, values, begins)
+        if found is None:
+            pytest.skip("numba is not installed")
+        expected = np.array(one_by_one).reshape(-1, 3)
+        assert np.column_stack(found).tobytes() == expected.tobytes()
+        assert same(plain.state(), followed.state())
+        if number == 0:
+            followed.learn(np.arange(2), np.array([3.0, 7.0]))
+            plain.learn(np.arange(2), np.array([3.0, 7.0]))
+        else:
+            followed.restore(plain.state())

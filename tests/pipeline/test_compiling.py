@@ -12,6 +12,7 @@ numba = pytest.importorskip("numba")
 @pytest.mark.parametrize(
     "module",
     [
+        "agents.series.compiled",
         "detectors.compiled",
         "tables.compiled",
         "tables.cells.compiled",

@@ -1,11 +1,13 @@
 """``streamgauge check``: every mistake of a configuration at once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from pipeline.cli.options import ConfigFile, OutputFormat, config_path
+
+_COUNTED: Final = ("streams", "tables", "rules", "detectors", "scores", "flows", "lists")
 
 
 def check(
@@ -36,7 +38,7 @@ def check(
             output.objects([{"file": str(path), "ok": False, "problems": error.problems}])
             raise typer.Exit(error.exit_code) from error
         raise
-    counts = {name: len(getattr(found, name)) for name in ("streams", "tables", "rules", "detectors", "scores")}
+    counts = {name: len(getattr(found, name)) for name in _COUNTED}
     if output.json:
         output.objects([{"file": str(path), "ok": True, "app": found.name, "log": found.log, **counts, "problems": []}])
     else:

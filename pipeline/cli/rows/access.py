@@ -170,7 +170,7 @@ def _cells(record: dict[str, Any]) -> list[str | Text]:
         printable(str(record.get("how", ""))),
         printable(str(record.get("action", ""))),
         printable(str(record.get("subject", ""))),
-        Text(outcome, style="" if outcome == "ok" else "red"),
+        Text(outcome, style="" if outcome in {"ok", "asked"} else "red"),
         printable(", ".join(f"{name} {value}" for name, value in details.items())),
     ]
 

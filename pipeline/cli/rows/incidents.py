@@ -1,22 +1,34 @@
 """Incidents as rows, and commands for them."""
 
+import contextlib
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
 
 import msgspec
 from rich.text import Text
 
 from pipeline.cli.human import clock, number, printable
 from pipeline.cli.output import SEVERITY_STYLES, Output, table
+from pipeline.cli.rows.access import Desk
 from pipeline.cli.runtime import opened
 from pipeline.config import AppConfig
 from pipeline.errors import UsageError
 from pipeline.incidents import Incident, State
-from pipeline.incidents.events import Command
+from pipeline.incidents.events import Acknowledge, Command, Resolve, Snooze, Unsnooze
 from pipeline.incidents.model import Snoozed
 from pipeline.incidents.reading import read_state
 from pipeline.incidents.sending import incident_settings, new_id, send_commands
 from pipeline.log import Log
+
+_NOTED: Final[dict[type, tuple[str, str]]] = {
+    Acknowledge: ("incident.acknowledge", "incident"),
+    Resolve: ("incident.resolve", "incident"),
+    Snooze: ("snooze.add", "id"),
+    Unsnooze: ("snooze.end", "snooze"),
+}
+"""By kind of command: what the audit log calls it, and the field that says to what."""
+_NOT_SAID: Final = {"id", "kind", "incident", "snooze", "by"}
 
 
 async def list_incidents(config: AppConfig, output: Output, *, every: bool) -> None:
@@ -97,13 +109,35 @@ def user() -> str:
 
 
 async def _send(config: AppConfig, log: Log, commands: Sequence[Command], output: Output) -> None:
-    await send_commands(config, log, commands)
+    async with _noted(config, output, commands):
+        await send_commands(config, log, commands)
     if output.json:
         output.objects(msgspec.to_builtins(command) for command in commands)
     else:
         for command in commands:
             kind = type(command).__name__.lower()
             output.line(Text(f"{kind} {command.id} was sent; a worker does it", style="dim"))
+
+
+@contextlib.asynccontextmanager
+async def _noted(config: AppConfig, output: Output, commands: Sequence[Command]) -> AsyncIterator[None]:
+    """Into the audit log, if this machine has the application's access file: what is asked, and what became of it."""
+    desk = Desk(config, output)
+    if not desk.database.exists():
+        yield
+        return
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            for command in commands:
+                action, subject = _NOTED[type(command)]
+                details = msgspec.to_builtins(command)
+                said = {name: value for name, value in details.items() if name not in _NOT_SAID}
+                said |= {"change": command.id, "named": command.by}  # by whom it was done, says who did it
+                noted = desk.audit.around(desk.by, action, details[subject], **said)
+                await stack.enter_async_context(noted)
+            yield
+    finally:
+        desk.database.close()
 
 
 def _whole(state: State, name: str) -> str:

@@ -36,6 +36,7 @@ _ACKS_ALL: Final = -1
 _REQUEST_BYTES: Final = 32 << 20  # of records in one request; brokers take 100 MiB
 _MARKERS_S: Final = 0.005  # brokers finish a transaction just after they said so, and refuse the next one until then
 _BACK_OFF_S: Final = 0.05
+_CLOSE_S: Final = 3.0
 _SEQUENCES: Final = 1 << 31
 _PRODUCER_FENCED: Final = 90
 _PASSING: Final = (
@@ -118,9 +119,10 @@ class Producer:
             await self._end()
 
     async def close(self) -> None:
-        """Release the connections. A transaction that is open is ended by the next producer of the name."""
-        with contextlib.suppress(errors.KafkaError, OSError):
-            await self.client.close()
+        """Release the connections, within a bounded time. The next producer of the name ends an open transaction."""
+        with contextlib.suppress(errors.KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self.client.close()
 
     # ---- identity and transactions
 

@@ -12,12 +12,10 @@ would not do, since nothing would fence them one by one when a partition moves.
 """
 
 import asyncio
-import contextlib
 import itertools
 import os
 import time
 from collections.abc import Sequence
-from typing import Final
 
 from agents.events import Outgoing
 from pipeline.errors import FencedError
@@ -25,8 +23,6 @@ from pipeline.kafka.connection import Connections
 from pipeline.kafka.producing.producer import Producer
 from pipeline.kafka.producing.sending import Sending
 from pipeline.log.api import Fence
-
-_STOP_S: Final = 3.0
 
 
 class Producers:
@@ -62,7 +58,7 @@ class Producers:
         """Release the producer of a partition, if there is one."""
         producer = self._owned.pop(fence, None)
         if producer is not None:
-            await _stop(producer)
+            await producer.close()
 
     async def commit(self, fence: Fence, outgoing: Sequence[Outgoing]) -> None:
         """Send ``outgoing`` in one transaction. After an error the outcome is unknown and the fence has to be claimed.
@@ -106,7 +102,7 @@ class Producers:
         producers = [*self._owned.values(), *([self._plain] if self._plain else [])]
         self._owned.clear()
         self._plain = None
-        await asyncio.gather(*map(_stop, producers), *self._stopping)
+        await asyncio.gather(*(producer.close() for producer in producers), *self._stopping)
 
     async def _filled(self, producer: Producer, outgoing: Sequence[Outgoing]) -> Sending:
         sending = Sending(
@@ -121,13 +117,6 @@ class Producers:
         return sending
 
     def _stop_soon(self, producer: Producer) -> None:
-        task = asyncio.create_task(_stop(producer))
+        task = asyncio.create_task(producer.close())
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
-
-
-async def _stop(producer: Producer) -> None:
-    """Release a producer within a bounded time."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_STOP_S):
-            await producer.close()

@@ -13,7 +13,7 @@ from pipeline.readmodel.columns import cells_of
 from pipeline.shard_state import Meta
 from pipeline.store.database import Column, Database, Writer, clean
 from pipeline.store.rows.blocks import BlockRows, KeyedBlocks
-from pipeline.store.rows.layout import Layout, digest, layouts, prepare_rows
+from pipeline.store.rows.layout import Layout, digest, index_rows, layouts, prepare_rows
 from pipeline.store.rows.points import PointWriter
 from pipeline.store.schema import set_fact
 from pipeline.views import Freshness, TableReader
@@ -115,7 +115,9 @@ class TableKeeper:
             changed |= self._write([*self._first(_BATCH)])
         if self.built:
             self._credit_s -= self._clock_s() - now_s
-        self.built = self.built or not self._due
+        if not self.built and not self._due:
+            index_rows(self._database, self.layouts)  # rows that come in bulk come before their indexes
+            self.built = True
         if changed:
             self._save_freshness()
         return changed
@@ -230,10 +232,10 @@ class TableKeeper:
         return self._parts[source].meta
 
     def _replace(self, writer: Writer, layout: Layout, made: Mapping[_Id, BlockRows]) -> None:
-        for part, blocks in _by_part(made).items():
-            writer.run(f"DELETE FROM {layout.rows} WHERE part = {part} AND block IN ({blocks})")  # noqa: S608
+        stale = " OR ".join(f"part = {part} AND block IN ({blocks})" for part, blocks in _by_part(made).items())
         filled = {found: rows for found, rows in made.items() if len(rows.places)}
         if not filled:
+            writer.run(f"DELETE FROM {layout.rows} WHERE {stale}")  # noqa: S608 - names and numbers of ours
             return
         keys = [clean(key) for rows in filled.values() for key in rows.keys]
         folds = [key.casefold() for key in keys]
@@ -246,7 +248,7 @@ class TableKeeper:
             "folded": [None if fold == key else fold for key, fold in zip(keys, folds, strict=True)],
         }
         cells = {name: np.concatenate([rows.columns[name] for rows in filled.values()]) for name in layout.cells}
-        writer.insert(layout.rows, columns | cells)
+        writer.renew(layout.rows, columns | cells, stale)
         times = {each.partition: each.committed_ms for each in self._reader.freshness(layout.source)}
         self._points.write(writer, layout, filled, times, len(self.layouts))
 

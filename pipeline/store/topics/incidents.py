@@ -13,7 +13,7 @@ from pipeline.incidents import Incident, Notice
 from pipeline.incidents.model import Snoozed
 from pipeline.incidents.records import decode_notice, decode_record
 from pipeline.plan import incidents_topic, notices_topic
-from pipeline.readmodel.questions import AlertsAsked, IncidentPage, IncidentsAsked, Slice
+from pipeline.readmodel.questions import ON_A_PAGE, AlertsAsked, IncidentPage, IncidentsAsked, Slice
 from pipeline.store.conditions import Conditions, folded
 from pipeline.store.cursors import checked_limit, decode_cursor, encode_cursor
 from pipeline.store.database import Database, Writer, clean
@@ -22,9 +22,6 @@ from pipeline.store.topics.alerts import ALERTS_KEPT, find_alerts
 
 RESOLVED_KEPT: Final = 20_000
 NOTICES_KEPT: Final = 50_000
-ON_A_PAGE: Final = 200
-"""Most alerts, and most notices, on the page of an incident."""
-
 _encode = msgspec.json.Encoder().encode
 _incident = msgspec.json.Decoder(Incident).decode
 _snoozed = msgspec.json.Decoder(Snoozed).decode

@@ -1,10 +1,11 @@
 """What changes something: acknowledge, resolve, snooze, label. Each is a record of the log that a worker acts on."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Request
 
+from pipeline.access.audit import Actor
 from pipeline.access.roles import Role
 from pipeline.web.access import Access
 from pipeline.web.api.alerts import AlertId
@@ -46,8 +47,7 @@ def add_changes(api: APIRouter, changes: Changes, clock_ms: Callable[[], int]) -
     ) -> AcceptedOut:
         """Somebody takes care of an incident: notices follow only if it gets worse."""
         text = note.note if note else ""
-        sent = await changes.acknowledge(incident_id, by=_who(request), note=text, own_id=own_id)
-        _note(request, "incident.acknowledge", sent.of, note=text)
+        sent = await changes.acknowledge(incident_id, by=_asker(request), note=text, own_id=own_id)
         return AcceptedOut(id=sent.id, kind="acknowledge", of=sent.of)
 
     @router.post("/incidents/{incident_id}/resolve", status_code=202, dependencies=[_HANDLES])
@@ -56,15 +56,13 @@ def add_changes(api: APIRouter, changes: Changes, clock_ms: Callable[[], int]) -
     ) -> AcceptedOut:
         """An incident is over; it opens again if its rule fires soon."""
         text = note.note if note else ""
-        sent = await changes.resolve(incident_id, by=_who(request), note=text, own_id=own_id)
-        _note(request, "incident.resolve", sent.of, note=text)
+        sent = await changes.resolve(incident_id, by=_asker(request), note=text, own_id=own_id)
         return AcceptedOut(id=sent.id, kind="resolve", of=sent.of)
 
     @router.post("/alerts/{alert_id}/label", status_code=202, dependencies=[_HANDLES])
     async def label_alert(request: Request, alert_id: AlertId, label: LabelIn, own_id: OwnId = None) -> LabelOut:
         """Say whether the record that fired was fraud; the newest word counts, and scores learn from it."""
-        sent = await changes.label(alert_id, fraud=label.fraud, by=_who(request), own_id=own_id)
-        _note(request, "alert.label", alert_id, fraud=label.fraud, record=sent.record)
+        sent = await changes.label(alert_id, fraud=label.fraud, by=_asker(request), own_id=own_id)
         topics, note = sent.labelled.topics, sent.labelled.note
         return LabelOut(id=sent.id, record=sent.record, topics=list(topics), note=note)
 
@@ -73,27 +71,19 @@ def add_changes(api: APIRouter, changes: Changes, clock_ms: Callable[[], int]) -
         """Tell nobody about a rule, a key, or a rule at a key for a while; alerts are recorded all the same."""
         until_ms = snooze.until_ms or clock_ms() + snooze.for_ms
         scope = {"rule": snooze.rule or None, "key": snooze.key or None}
-        sent = await changes.snooze(**scope, until_ms=until_ms, reason=snooze.reason, by=_who(request), own_id=own_id)
-        _note(request, "snooze.add", sent.of, **scope, until_ms=until_ms, reason=snooze.reason)
+        sent = await changes.snooze(**scope, until_ms=until_ms, reason=snooze.reason, by=_asker(request), own_id=own_id)
         return AcceptedOut(id=sent.id, kind="snooze", of=sent.of)
 
     @router.delete("/snoozes/{snooze_id:path}", status_code=202, dependencies=[_SILENCES])
     async def end_snooze(request: Request, snooze_id: SnoozeId, own_id: OwnId = None) -> AcceptedOut:
         """End a snooze early."""
-        sent = await changes.unsnooze(snooze_id, by=_who(request), own_id=own_id)
-        _note(request, "snooze.end", sent.of)
+        sent = await changes.unsnooze(snooze_id, by=_asker(request), own_id=own_id)
         return AcceptedOut(id=sent.id, kind="unsnooze", of=sent.of)
 
     api.include_router(router)
 
 
-def _who(request: Request) -> str:
-    """The name of whoever asks, as ``current_user`` found it."""
-    name: str = request.state.user.name
-    return name
-
-
-def _note(request: Request, action: str, subject: str, **details: Any) -> None:
-    """Into the audit log."""
+def _asker(request: Request) -> Actor:
+    """Whoever asks; what is changed is noted with the change."""
     access: Access = request.app.state.access
-    access.audit(request, action, subject, details)
+    return access.acting(request)

@@ -1,14 +1,14 @@
 """Buttons that do something: acknowledge, resolve, snooze, label. What a role may not do is not offered."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from nicegui import ui
 
+from pipeline.access.audit import Actor
 from pipeline.access.roles import Role
 from pipeline.errors import StreamgaugeError
 from pipeline.incidents.model import Incident
-from pipeline.web.auth import page_access, page_request
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.dialog import Field, Filled, FormDialog
@@ -20,26 +20,16 @@ LENGTHS: Final = (("30", "30 minutes"), ("60", "1 hour"), ("240", "4 hours"), ("
 _NOTE: Final = Field(name="note", label="Note", hint="Optional: what you found, what you do")
 
 
-class Deed(NamedTuple):
-    """What is done, for the audit log: action, subject and what else matters."""
-
-    action: str
-    subject: str
-    details: dict[str, Any]
-
-
-async def attempt(role: Role, deed: Deed, work: Callable[[str], Awaitable[object]], done: str) -> None:
-    """Do something, note it in the audit log, and say that it was done, or why not.
+async def attempt(role: Role, work: Callable[[Actor], Awaitable[object]], done: str) -> None:
+    """Do something, and say that it was done, or why not.
 
     Args:
         role: What it needs, asked again when it is done.
-        deed: What it is.
         work: Does it, given who asks for it.
         done: What to say then.
     """
     try:
         await work(doing(role))
-        page_access().audit(page_request(), *deed)
     except StreamgaugeError as error:
         say(str(error)[:1].upper() + str(error)[1:], bad=True)
     else:
@@ -114,13 +104,12 @@ class IncidentActions:
     async def _acknowledged(self, filled: Filled) -> None:
         changes, incident, note = self._context.changes, self._incident.id, filled.get("note", "")
         done = "Acknowledged; a worker writes it down"
-        deed = Deed("incident.acknowledge", incident, {"note": note})
-        await attempt(Role.ANALYST, deed, lambda by: changes.acknowledge(incident, by=by, note=note), done)
+        await attempt(Role.ANALYST, lambda by: changes.acknowledge(incident, by=by, note=note), done)
 
     async def _resolved(self, filled: Filled) -> None:
         changes, incident, note = self._context.changes, self._incident.id, filled.get("note", "")
-        deed, done = Deed("incident.resolve", incident, {"note": note}), "Resolved; a worker writes it down"
-        await attempt(Role.ANALYST, deed, lambda by: changes.resolve(incident, by=by, note=note), done)
+        done = "Resolved; a worker writes it down"
+        await attempt(Role.ANALYST, lambda by: changes.resolve(incident, by=by, note=note), done)
 
     async def _snoozed(self, filled: Filled) -> None:
         lasts_ms, scope = int(filled.get("minutes", "60")) * MINUTE_MS, filled.get("scope", "both")
@@ -131,8 +120,8 @@ class IncidentActions:
             "until_ms": self._context.model.clock_ms() + lasts_ms,
             "reason": filled.get("reason", "") or "no reason given",
         }
-        deed, done = Deed("snooze.add", self._incident.id, given), f"Snoozed for {human.duration(lasts_ms)}"
-        await attempt(Role.OPERATOR, deed, lambda by: self._context.changes.snooze(**given, by=by), done)
+        done = f"Snoozed for {human.duration(lasts_ms)}"
+        await attempt(Role.OPERATOR, lambda by: self._context.changes.snooze(**given, by=by), done)
 
 
 class FraudButtons:
@@ -165,9 +154,6 @@ def alert_label(context: PageContext, alert_id: str, name: str) -> FraudButtons:
 
     async def label(fraud: bool) -> None:
         said = "fraud" if fraud else "not fraud"
-        deed = Deed("alert.label", alert_id, {"fraud": fraud})
-        await attempt(
-            Role.ANALYST, deed, lambda by: context.changes.label(alert_id, fraud=fraud, by=by), f"Labelled {said}"
-        )
+        await attempt(Role.ANALYST, lambda by: context.changes.label(alert_id, fraud=fraud, by=by), f"Labelled {said}")
 
     return FraudButtons(name, label)

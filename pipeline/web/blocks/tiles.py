@@ -64,7 +64,7 @@ def tiles(context: PageContext) -> Callable[[Mapping[str, int]], Awaitable[None]
     model = context.model
     with Tag("div", classes="sg-tiles"):
         flow = [_throughput(model), _latency(model), _lag(model)]
-        trouble = _incidents() if model.config.incidents is not None else _alerts(context)
+        trouble = _incidents(model) if model.config.incidents is not None else _alerts(context)
         more = [_watermark(model), _refused(model)]
 
     async def update(incidents: Mapping[str, int]) -> None:
@@ -121,11 +121,12 @@ def _lag(model: ReadModel) -> Callable[[int], None]:
     return update
 
 
-def _incidents() -> Callable[[int, Mapping[str, int]], Awaitable[None]]:
+def _incidents(model: ReadModel) -> Callable[[int, Mapping[str, int]], Awaitable[None]]:
     tile = Tile("Open incidents", "Incidents that go on, by severity", "/incidents", drawn=False)
 
     async def update(_: int, counts: Mapping[str, int]) -> None:
-        tile.show(human.number(sum(counts.values())), _loud(counts), _mood(counts))
+        known = model.refreshed_ms is not None  # before, none may mean that nothing was read
+        tile.show(human.number(sum(counts.values()) if known else None), _loud(counts) if known else "", _mood(counts))
 
     return update
 

@@ -18,7 +18,7 @@ from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state
 from pipeline.web.parts.layout import TICK_S, frame, head, not_found
 
-LENGTH: Final = 50
+LENGTH: Final = 25
 
 
 async def alerts_page(context: PageContext, alert_id: str | None = None, rule: str = "") -> None:

@@ -8,16 +8,20 @@ from nicegui import ui
 from agents.spec import SEVERITIES
 from pipeline.access.roles import Role
 from pipeline.incidents.model import Incident, Notice
-from pipeline.readmodel.questions import IncidentPage, StoredAlert
-from pipeline.web.blocks.actions import Deed, FraudButtons, IncidentActions, alert_label, attempt
+from pipeline.readmodel.questions import ON_A_PAGE, IncidentPage, StoredAlert
+from pipeline.web.blocks.actions import FraudButtons, IncidentActions, alert_label, attempt
 from pipeline.web.blocks.evidence import courses, facts_list, records_table, values_table
 from pipeline.web.blocks.rows import LiveRows, Made
+from pipeline.web.blocks.snoozes import SnoozeList, covers
 from pipeline.web.pages.incidents import STATES, state_text, title
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
-from pipeline.web.parts.elements import Tag, table_head, when
+from pipeline.web.parts.elements import Tag, button, table_head, when
 from pipeline.web.parts.figure import Figure
 from pipeline.web.parts.layout import TICK_S, frame, not_found
+
+LENGTH: Final = 25
+"""Alerts that are listed before somebody asks for more: each costs 2 ms to lay out."""
 
 _ALERT_COLUMNS: Final = [("Detected", ""), ("Severity", ""), ("Why", "wide"), ("Was it fraud?", "")]
 
@@ -36,11 +40,13 @@ class _IncidentPage:
         self._context = context
         self._id = page.incident.id
         self._known: tuple[str, ...] = ()
+        self._length = LENGTH
         incident = page.incident
         with frame(context.model, title=title(incident), page="incidents"):
             with Tag("p", classes="sg-crumb"):
                 Tag("a", "Incidents", attributes={"href": "/incidents"})
             self._head(incident)
+            self._snoozes = SnoozeList(context, "Snoozed, so that nobody is told")
             with Tag("div", classes="sg-columns"):
                 with Tag("div", classes="sg-stack"):
                     self._figure = Figure(
@@ -88,7 +94,14 @@ class _IncidentPage:
             with Tag("div", classes="sg-scroll"), Tag("table", classes="sg-table"):
                 table_head(_ALERT_COLUMNS, "Alerts of this incident")
                 body = Tag("tbody")
+            with Tag("div", classes="sg-pager"):
+                self._all = button("")
         self._rows = LiveRows[StoredAlert](body, key=lambda alert: alert.document["id"], make=self._row)
+        self._all.on("click", self._show_all)
+
+    async def _show_all(self) -> None:
+        self._length = ON_A_PAGE
+        await self._tick()
 
     def _row(self, stored: StoredAlert) -> Made[StoredAlert]:
         alert = stored.document
@@ -103,16 +116,9 @@ class _IncidentPage:
         return Made(row, lambda now: fraud.show(now.fraud))
 
     async def _label_all(self, fraud: bool) -> None:
-        found = await self._context.answers.incident(self._id)
-        alerts = [alert.document["id"] for alert in found.alerts] if found else []
-
-        async def label(by: str) -> None:
-            for alert_id in alerts:
-                await self._context.changes.label(alert_id, fraud=fraud, by=by)
-
-        said = "fraud" if fraud else "not fraud"
-        deed = Deed("incident.label", self._id, {"fraud": fraud, "alerts": alerts})
-        await attempt(Role.ANALYST, deed, label, f"{human.plural(len(alerts), 'alert')} labelled {said}")
+        changes, said = self._context.changes, "fraud" if fraud else "not fraud"
+        done = f"All alerts labelled {said}"
+        await attempt(Role.ANALYST, lambda by: changes.label_incident(self._id, fraud=fraud, by=by), done)
 
     async def _tick(self) -> None:
         page = await self._context.answers.incident(self._id)
@@ -127,10 +133,13 @@ class _IncidentPage:
         self._count.put(human.plural(incident.count, "alert"))
         self._last.set("ms", incident.last_alert_ms)
         self._actions.update(incident)
+        self._snoozes.show([each for each in await self._context.answers.snoozes() if covers(each, incident)])
         said = {alert.fraud for alert in page.alerts}
         self._fraud.show(said.pop() if len(said) == 1 else None)
         self._story.show(incident, page.notices)
-        self._rows.show(page.alerts)
+        self._rows.show(page.alerts[: self._length])
+        self._all.put(f"Show the newest {len(page.alerts):,}")
+        self._all.set_visibility(len(page.alerts) > self._length)
         ids = tuple(alert.document["id"] for alert in page.alerts)
         if ids != self._known:
             self._known = ids

@@ -7,16 +7,17 @@ from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from agents.spec import SEVERITIES, Severity
-from pipeline.incidents.model import Incident, Snoozed
+from pipeline.incidents.model import Incident
 from pipeline.readmodel.questions import IncidentsAsked
 from pipeline.web.blocks.alert_list import facts
 from pipeline.web.blocks.rows import LiveRows, Made
+from pipeline.web.blocks.snoozes import SnoozeList
 from pipeline.web.parts import human
 from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, table_head, when
 from pipeline.web.parts.layout import TICK_S, command, frame, head
 
-LENGTH: Final = 50
+LENGTH: Final = 25
 MOST: Final = 500
 STATES: Final = ("open", "updated", "acknowledged", "resolved")
 _COLUMNS: Final = [
@@ -67,7 +68,7 @@ class _IncidentsPage:
                     Tag("span", classes="sg-spacer")
                     self._more = button(f"Show {LENGTH} more")
                     self._more.on("click", lambda: self._ask(limit=min(self._asked.limit + LENGTH, MOST)))
-            self._snoozes = _Snoozes()
+            self._snoozes = SnoozeList(context, "Snoozed")
 
     async def start(self) -> None:
         """Fill the page, and keep it live."""
@@ -173,29 +174,3 @@ def state_text(incident: Incident) -> str:
     by_itself = " by itself" if incident.state == "resolved" and not who else ""
     said = f"{incident.state} by {who}" if who and incident.state in {"acknowledged", "resolved"} else incident.state
     return f"{said}{by_itself}" + (", quiet" if incident.muted_until_ms is not None and incident.is_live else "")
-
-
-class _Snoozes:
-    """Snoozes in force; not there while there are none."""
-
-    def __init__(self) -> None:
-        with Tag("section", classes="sg-section") as self._section:
-            Tag("h2", "Snoozed")
-            with Tag("div", classes="sg-card"), Tag("div", classes="sg-scroll"), Tag("table", classes="sg-table"):
-                table_head([("What", ""), ("Until", ""), ("Why", "wide"), ("By", "")], "Snoozes in force")
-                body = Tag("tbody")
-        self._rows = LiveRows[Snoozed](body, key=lambda snooze: snooze.id, make=_snooze)
-
-    def show(self, snoozes: list[Snoozed]) -> None:
-        self._section.set_visibility(bool(snoozes))
-        self._rows.show(snoozes)
-
-
-def _snooze(snooze: Snoozed) -> Made[Snoozed]:
-    with Tag("tr") as row:
-        Tag("td", " at ".join(filter(None, (snooze.rule, snooze.key))), "strong")
-        with Tag("td"):
-            when(snooze.until_ms)
-        Tag("td", snooze.reason, "wrap")
-        Tag("td", snooze.by or human.NOTHING)
-    return Made(row, lambda _: None)

@@ -13,7 +13,7 @@ from pipeline.web.parts.context import PageContext
 from pipeline.web.parts.elements import Tag, button, empty_state, table_head, when
 from pipeline.web.parts.layout import TICK_S, command, frame, head
 
-LENGTH: Final = 50
+LENGTH: Final = 25
 _COLUMNS: Final = [("Refused", ""), ("Reason", ""), ("What was wrong", "wide"), ("First stood at", ""), ("Key", "")]
 _Count = tuple[str, str, int]
 

@@ -89,8 +89,8 @@ def build_login(access: Access, app: str) -> APIRouter:
             message = "Name or password is wrong."
             return _page(access, request, app, wanted=wanted, name=name, message=message, status=401)
         access.throttle.succeeded(address_of(request), name)
-        token = access.sessions.start(account.name, instead_of=access.session_token(request))
-        access.log.record(actor.doing("login", role=account.role.label))
+        logged_in = actor.doing("login", role=account.role.label)
+        token = access.sessions.start(account.name, logged_in, instead_of=access.session_token(request))
         answer = RedirectResponse(wanted, status_code=303)
         answer.set_cookie(
             access.cookie(request),
@@ -108,8 +108,7 @@ def build_login(access: Access, app: str) -> APIRouter:
         user = request.state.user
         if user.how != "session":
             raise HTTPException(422, "only a login of a browser can be ended; a key is revoked instead")
-        access.sessions.end(user.proof)
-        access.audit(request, "logout")
+        access.sessions.end(user.proof, access.acting(request).doing("logout"))
         answer = RedirectResponse("/login", status_code=303)
         answer.delete_cookie(
             access.cookie(request), path="/", secure=access.is_secure(request), httponly=True, samesite="lax"

@@ -51,8 +51,9 @@ async def overview_page(context: PageContext) -> None:
 
     await tick()
     await flows()
+    draw()
     ui.timer(TICK_S, tick, immediate=False)
-    ui.timer(TICK_S, draw)
+    ui.timer(TICK_S, draw, immediate=False)
     ui.timer(_FLOWS_S, flows, immediate=False)
 
 

@@ -1,13 +1,13 @@
 """One windowed table over all its partitions: filtered, sorted and paged by the server."""
 
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from pipeline.errors import UsageError
-from pipeline.readmodel.query import MAX_LIMIT, Page, TableQuery, parse_filter
+from pipeline.readmodel.query import MAX_LIMIT, Page, TableQuery, parse_filter, parse_sort
 from pipeline.views import Freshness
 from pipeline.web.blocks.grid import TableGrid
 from pipeline.web.pages.tables import freshness, window_text
@@ -22,7 +22,21 @@ BEHIND_MS: Final = 5_000
 FORMATS: Final = {"csv": "CSV", "ndjson": "NDJSON", "parquet": "Parquet"}
 
 
-async def table_page(context: PageContext, name: str, text: str = "") -> None:
+class Wanted(NamedTuple):
+    """What the address of the page asks for.
+
+    Args:
+        text: The filter.
+        sort: A column, with ``-`` before it largest first; empty for the table's first measure, largest first.
+        offset: Rows to skip.
+    """
+
+    text: str
+    sort: str
+    offset: int
+
+
+async def table_page(context: PageContext, name: str, wanted: Wanted) -> None:
     """Build ``/tables/{name}``; a table that does not exist gives a 404."""
     model = context.model
     if name not in model.specs:
@@ -30,19 +44,20 @@ async def table_page(context: PageContext, name: str, text: str = "") -> None:
         not_found(model, f"There is no table {name}; there are: {known}.")
         return
     first = await context.answers.rows(name, TableQuery(limit=PAGE_SIZES[0]))
-    await _TablePage(context, model.specs[name], text, first).start()
+    await _TablePage(context, model.specs[name], wanted, first).start()
 
 
 class _TablePage:
-    def __init__(self, context: PageContext, spec: TableSpec, text: str, first: Page) -> None:
+    def __init__(self, context: PageContext, spec: TableSpec, wanted: Wanted, first: Page) -> None:
         self._context = context
         self._model = model = context.model
         self._spec = spec
         self._columns = model.columns(spec.name)
-        self._sort: tuple[str | None, bool] = (self._columns[0].name if self._columns else "key", bool(self._columns))
-        self._offset = 0
+        first_measure = (self._columns[0].name if self._columns else "key", bool(self._columns))
+        self._sort: tuple[str | None, bool] = parse_sort(wanted.sort) if wanted.sort else first_measure
+        self._offset = wanted.offset
         self._size = PAGE_SIZES[0]
-        self._text = text
+        self._text = wanted.text
         self._asked: object = None
         with frame(model, title=spec.name, page="tables"):
             with Tag("p", classes="sg-crumb"):

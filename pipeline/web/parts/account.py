@@ -7,6 +7,7 @@ from nicegui import ui
 from pipeline.access.roles import User
 from pipeline.web.access import Access
 from pipeline.web.parts.elements import Tag
+from pipeline.web.parts.live import while_shown
 
 NOTE: Final = "Login is off: this page is served to this machine only"
 _EVERY_S: Final = 1.0
@@ -28,7 +29,7 @@ def account() -> None:
         if isinstance(access, Access) and not access.still(user):
             ui.navigate.to("/login")
 
-    ui.timer(_EVERY_S, ask_again)
+    while_shown(_EVERY_S, ask_again)
 
 
 def login_note() -> None:

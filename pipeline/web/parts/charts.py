@@ -1,6 +1,5 @@
 """Charts over the last five minutes; each point is sent to a browser once."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from nicegui import ui
 
 from pipeline.web.parts.elements import Tag
+from pipeline.web.parts.live import call_script
 
 Points = Mapping[str, list[tuple[int, float | None]]]
 
@@ -65,7 +65,6 @@ class LiveChart:
         self._sent = generation
         if series or not self._drawn:
             self._drawn = True
-            spec = json.dumps({"unit": self._spec.unit, "log": self._spec.log, "series": series})
-            ui.run_javascript(f"sg.chart({self._chart.id}, {spec})")
+            call_script("sg.chart", self._chart.id, {"unit": self._spec.unit, "log": self._spec.log, "series": series})
         if series:
             self._waiting.set_visibility(False)

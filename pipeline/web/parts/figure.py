@@ -1,6 +1,5 @@
 """A chart over a span of its own: how a measure went, with its threshold drawn in and alerts as dots."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from nicegui import ui
 from pipeline.readmodel.columns import ColumnKind
 from pipeline.web.parts import human
 from pipeline.web.parts.elements import Tag, button
+from pipeline.web.parts.live import call_script
 
 Points = Sequence[tuple[int, float | None]]
 
@@ -101,7 +101,7 @@ class Figure:
         self._drawn = course
         self._chart.props["aria-label"] = course.sentence
         self._chart.update()
-        ui.run_javascript(f"sg.figure({self._chart.id}, {json.dumps(asdict(course))})")
+        call_script("sg.figure", self._chart.id, asdict(course))
 
 
 def lines(times_ms: Sequence[int], values: Mapping[str, Sequence[float | None]], name: str) -> Points:

@@ -13,6 +13,7 @@ from pipeline.config.model import AppConfig
 from pipeline.readmodel.read_model import ReadModel
 from pipeline.web.parts.account import account, login_note
 from pipeline.web.parts.elements import ICONS, Tag, icon, when
+from pipeline.web.parts.live import while_shown
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 PAGES: Final = {
@@ -126,7 +127,7 @@ def _freshness(model: ReadModel) -> None:
         read.set_visibility(stale and model.refreshed_ms is not None)
 
     show()
-    ui.timer(TICK_S, show)
+    while_shown(TICK_S, show)
 
 
 def _navigation(current: str) -> None:

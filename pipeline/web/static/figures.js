@@ -78,9 +78,9 @@
   }
 
   function figure(id, course, attempt = 0) {
-    const element = typeof getElement === "function" ? getElement(id) : null;
+    const element = sg.find(id);
     if (!element || !element.chart) {
-      if (attempt < 200) setTimeout(() => figure(id, course, attempt + 1), 25);
+      if (attempt < 2400) setTimeout(() => figure(id, course, attempt + 1), 25);
       return;
     }
     const paint = () => { if (!element.chart.isDisposed()) element.chart.setOption(options(course), { notMerge: true }); };

@@ -111,10 +111,15 @@
     return result;
   }
 
+  // Before the page is mounted there is no element to be found, and asking for one is an error.
+  function find(id) {
+    try { return getElement(id); } catch { return null; }
+  }
+
   function chart(id, spec, attempt = 0) {
-    const element = typeof getElement === "function" ? getElement(id) : null;
+    const element = find(id);
     if (!element || !element.chart) {
-      if (attempt < 200) setTimeout(() => chart(id, spec, attempt + 1), 25);
+      if (attempt < 2400) setTimeout(() => chart(id, spec, attempt + 1), 25);
       return;
     }
     let state = charts.get(id);
@@ -153,7 +158,7 @@
   }
 
   window.sg = {
-    chart, time, utc, ago, link, more, look, token, escape, clock, repainted,
+    chart, find, time, utc, ago, link, more, look, token, escape, clock, repainted,
     theme: (name) => { document.cookie = `streamgauge-theme=${name}; path=/; max-age=31536000; samesite=lax`; },
   };
 })();

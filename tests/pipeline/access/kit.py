@@ -12,6 +12,7 @@ from pipeline.access.users import Users
 START_MS = 1_800_000_000_000
 PASSWORD = "correct horse battery"
 TESTER = Actor(who="tester", how="cli")
+LOGIN, LOGOUT = TESTER.doing("login"), TESTER.doing("logout")
 
 
 def cheap():
@@ -38,7 +39,7 @@ class Kit:
         self.audit = AuditLog(self.database, clock_ms=self.clock, key=key)
         self.users = Users(self.database, self.audit, cheap(), clock_ms=self.clock)
         self.keys = Keys(self.database, self.audit, clock_ms=self.clock)
-        self.sessions = Sessions(self.database, length_ms=3_600_000, clock_ms=self.clock)
+        self.sessions = Sessions(self.database, self.audit, length_ms=3_600_000, clock_ms=self.clock)
 
     def actions(self):
         """What the audit log tells, oldest first: action, subject, outcome."""

@@ -12,7 +12,7 @@ from pipeline.access.chain import Head
 from pipeline.access.database import Database
 from pipeline.access.roles import Role
 from pipeline.errors import AccessError, UsageError
-from tests.pipeline.access.kit import PASSWORD, START_MS, TESTER, Kit, cheap
+from tests.pipeline.access.kit import LOGIN, LOGOUT, PASSWORD, START_MS, TESTER, Kit, cheap
 
 ROOT = Path(__file__).parents[3]
 
@@ -173,14 +173,14 @@ def test_use_of_a_key_is_noted_once_a_minute(kit):
 def test_sessions_end(kit):
     """At their end, at the logout, with the next login of the browser, with another role or password, with the user."""
     add(kit)
-    first = kit.sessions.start("ann")
+    first = kit.sessions.start("ann", LOGIN)
     user = kit.sessions.check(first)
     assert (user.name, user.role, user.how, user.until_ms) == ("ann", Role.ADMIN, "session", START_MS + 3_600_000)
     assert first not in str(kit.database.read("SELECT * FROM sessions"))
-    second = kit.sessions.start("ann", instead_of=first)
+    second = kit.sessions.start("ann", LOGIN, instead_of=first)
     assert kit.sessions.check(first) is None
-    other = kit.sessions.start("ann")
-    kit.sessions.end(kit.sessions.check(second).proof)
+    other = kit.sessions.start("ann", LOGIN)
+    kit.sessions.end(kit.sessions.check(second).proof, LOGOUT)
     assert kit.sessions.check(second) is None
     assert kit.sessions.check(other) is not None
     kit.clock.ms += 3_600_000
@@ -190,7 +190,7 @@ def test_sessions_end(kit):
         lambda: kit.users.set_password("ann", PASSWORD, by=TESTER),
         lambda: kit.users.remove("ann", by=TESTER),
     ):
-        token = kit.sessions.start("ann")
+        token = kit.sessions.start("ann", LOGIN)
         change()
         assert kit.sessions.check(token) is None
 

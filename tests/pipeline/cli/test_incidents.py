@@ -70,6 +70,29 @@ def test_a_snooze_is_listed_and_can_be_ended(watched):
     assert by_key(watched)["dan"]["told"] == 1
 
 
+def test_what_the_command_line_changes_is_in_the_audit_log(watched):
+    """Where the web view's access file is: asked before it was sent, then done, under the user of the machine."""
+    watched.config.write_text(f'{watched.config.read_text()}\n[web]\nusers = "{watched.folder}/access.db"\n')
+    found = by_key(watched)
+    watched.ok("incidents", "acknowledge", found["bob"]["id"], "--by", "eve")
+    watched.ok("users", "add", "ann", "--role", "viewer", data=b"correct horse battery\n")
+    (sent,) = watched.ok("incidents", "acknowledge", found["ann"]["id"], "--by", "eve", "--note", "calling")
+    (snoozed,) = watched.ok("incidents", "snooze", "--key", "dan", "--for", "2h", "--reason", "wedding")
+    watched.ok("incidents", "unsnooze", snoozed["id"])
+    noted = [each for each in watched.ok("audit", "show") if each["action"].startswith(("incident", "snooze"))]
+    told = [(each["action"], each["subject"], each["outcome"], each["how"]) for each in noted]
+    assert told == [
+        ("incident.acknowledge", found["ann"]["id"], "asked", "cli"),
+        ("incident.acknowledge", found["ann"]["id"], "ok", "cli"),
+        ("snooze.add", snoozed["id"], "asked", "cli"),
+        ("snooze.add", snoozed["id"], "ok", "cli"),
+        ("snooze.end", snoozed["id"], "asked", "cli"),
+        ("snooze.end", snoozed["id"], "ok", "cli"),
+    ]
+    assert noted[0]["details"] == {"change": sent["id"], "named": "eve", "note": "calling"}
+    watched.ok("audit", "verify")
+
+
 def test_mistakes_are_said_before_anything_is_sent(watched):
     """What can't be done is refused at once, with code 2."""
     mistakes = {

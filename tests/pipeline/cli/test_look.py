@@ -233,6 +233,8 @@ def test_check_tells_every_mistake(shell):
         "rules": 2,
         "detectors": 0,
         "scores": 0,
+        "flows": 0,
+        "lists": 0,
         "problems": [],
     }
     text = shell.config.read_text()

@@ -103,6 +103,8 @@ def brute_force(rows, query):
         return chosen
     known = [row for row in chosen if cell(row, query.sort) == cell(row, query.sort)]
     missing = [row for row in chosen if cell(row, query.sort) != cell(row, query.sort)]
+    if query.descending:  # equal ones come the other way round too
+        known, missing = known[::-1], missing[::-1]
     return sorted(known, key=lambda row: cell(row, query.sort), reverse=query.descending) + missing
 
 

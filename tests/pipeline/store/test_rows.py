@@ -100,7 +100,7 @@ def test_queries_give_the_same_in_every_database(on_flow):
 def _question(names, chance, choice):
     columns = [*names, "partition", "window_start_ms", "window_end_ms"]
     return TableQuery(
-        words=tuple(choice(["ACCT", "ä", "1-1", "-0-", "zz", "%", "_"]) for _ in range(int(chance() * 2))),
+        words=tuple(choice(["ACCT", "ä", "1-1", "-0-", "zz", "%", "_", "\\"]) for _ in range(int(chance() * 2))),
         key=choice([None] * 9 + ["acct-0-3", "nobody"]),
         where=tuple(
             Condition(choice(columns), choice(OPERATORS), choice([0, 1, 2, 150.5, 1_000, -3]))

@@ -27,6 +27,15 @@ FLAGS = (
     "--disable-sync",
 )
 
+# What axe, which must be loaded, finds serious or critical by WCAG 2.1 AA.
+VIOLATIONS = """
+const done = arguments[arguments.length - 1];
+const asked = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"] };
+axe.run(document, asked).then((found) =>
+  done(found.violations.filter((each) => ["serious", "critical"].includes(each.impact)).map((each) =>
+    `${each.id}, ${each.nodes.length} times: ${each.nodes[0].html.slice(0, 160)} ${each.nodes[0].failureSummary}`)));
+"""
+
 
 @contextlib.contextmanager
 def process(what, url):
@@ -115,3 +124,10 @@ def charts(driver):
         " const option = getElement(+element.id.slice(1)).chart.getOption();"
         " return Object.fromEntries((option.series || []).map((series) => [series.name, series.data.length])); })"
     )
+
+
+def frames(driver):
+    """Lengths of the messages that the server sent to the browser since the last call."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    received = [m for m in messages if m["method"] == "Network.webSocketFrameReceived"]
+    return [len(m["params"]["response"]["payloadData"]) for m in received]

@@ -75,7 +75,8 @@ def on_web(tmp_path):
                 loaded = load_config(file)
             else:
                 loaded = config
-            ready = replace(loaded, log=f"local://{tmp_path}/log.db")
+            web = replace(loaded.web, users=str(tmp_path / "access.db"))
+            ready = replace(loaded, log=f"local://{tmp_path}/log.db", web=web)
             log = open_log(ready.log)
             model = ReadModel(ready, log, clock_ms=lambda: NOW_MS)
             try:

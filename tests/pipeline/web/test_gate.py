@@ -11,7 +11,7 @@ from pipeline.web import auth
 from pipeline.web.access import LOCAL_USER
 from pipeline.web.gate import Gate
 from pipeline.web.watch import Watch
-from tests.pipeline.access.kit import TESTER
+from tests.pipeline.access.kit import LOGIN, TESTER
 from tests.pipeline.web.guarded import guarded
 
 
@@ -48,7 +48,7 @@ def test_sockets_are_for_users_and_pages_of_ours(tmp_path):
 
     async def work(view):
         view.add()
-        cookie = f"sg-session-payments={view.access.sessions.start('ann')}"
+        cookie = f"sg-session-payments={view.access.sessions.start('ann', LOGIN)}"
         own = {"cookie": cookie, "origin": "http://localhost"}
         let_in, seen = await connect(view, **own)
         assert (let_in, seen[0].name, seen[0].how) == ("websocket.accept", "ann", "session")
@@ -152,7 +152,7 @@ def test_an_open_page_may_what_its_login_still_may(tmp_path, monkeypatch):
 
     async def work(view):
         view.add(role=Role.ANALYST)
-        user = view.access.sessions.check(view.access.sessions.start("ann"))
+        user = view.access.sessions.check(view.access.sessions.start("ann", LOGIN))
         state = SimpleNamespace(user=user, access=view.access)
         page = SimpleNamespace(client=SimpleNamespace(request=SimpleNamespace(state=state)))
         monkeypatch.setattr(auth.ui, "context", page)

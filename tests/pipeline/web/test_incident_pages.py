@@ -1,19 +1,29 @@
 """What people do about incidents, in a real browser, with a real worker that acts on it."""
 
+from importlib.resources import files
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.pipeline.web.filled import example, on_log, produce
-from tests.pipeline.web.running import browser, calm, need_chromium, process, texts, until, web
+from pipeline.access.audit import AuditLog
+from pipeline.access.database import Database
+from tests.pipeline.web.filled import example, now_ms, on_log, produce
+from tests.pipeline.web.running import VIOLATIONS, browser, calm, need_chromium, process, texts, until, web
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where the log and the audit log are."""
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
     """A web view beside a worker, over payments with fraud in them."""
     need_chromium()
-    url = f"local://{tmp_path_factory.mktemp('log')}/events.db"
+    url = f"local://{folder}/events.db"
     on_log(url, lambda log: produce(log, example(url)))
     with process("worker", url), web(url) as address:
         yield address
@@ -100,8 +110,32 @@ def test_snooze_is_shown_while_it_lasts(driver, address):
     reason.send_keys(Keys.ENTER)
     assert dialog.is_displayed()
     reason.send_keys("known test", Keys.ENTER)
+    row = until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-snoozes tbody tr"))[0]
+    rule = driver.find_element(By.TAG_NAME, "h1").text.split(" · ")[0]
+    assert ("known test" in row.text, "local" in row.text) == (True, True)
     driver.get(f"{address}/incidents")
-    until(driver, lambda: any("known test" in text for text in texts(driver, ".sg-section tbody tr")))
+    row = until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-snoozes tbody tr"))[0]
+    what, until_when, why, by, _, end = [cell.text for cell in row.find_elements(By.TAG_NAME, "td")]
+    assert (what, why, by, end) == (rule, "known test", "local", "End now")
+    assert until_when.count(":") == 2
+    assert row.find_element(By.TAG_NAME, "sg-time").get_attribute("title").endswith(" UTC")
+    calm(driver, address)
+
+
+def test_snooze_is_ended_early(driver, address, folder):
+    """A button that says what it ends; the snooze goes from both pages, and both changes are in the audit log."""
+    driver.get(f"{address}/incidents")
+    end = until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".sg-snoozes button"))[0]
+    what = driver.find_element(By.CSS_SELECTOR, ".sg-snoozes td").text
+    assert end.accessible_name == f"End now the snooze of {what}"
+    driver.execute_script(files("axe_core_python").joinpath("axe.min.js").read_text())
+    assert driver.execute_async_script(VIOLATIONS) == []
+    end.send_keys(Keys.ENTER)
+    until(driver, lambda: f"{what} is told of again" in driver.find_element(By.TAG_NAME, "body").text)
+    until(driver, lambda: not driver.find_element(By.CSS_SELECTOR, ".sg-snoozes").is_displayed())
+    records = AuditLog(Database(folder / "events.db-access.db"), clock_ms=now_ms).newest(100)[::-1]
+    told = [(r["action"], r["outcome"]) for r in records if r["action"].startswith("snooze")]
+    assert told == [(action, outcome) for action in ("snooze.add", "snooze.end") for outcome in ("asked", "ok")]
     calm(driver, address)
 
 

@@ -1,6 +1,5 @@
 """The pages in a real browser, over a real log with a real worker on it."""
 
-import json
 from statistics import median
 
 import pytest
@@ -10,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from agents.events import Alert, Outgoing, RecordRef, Records
 from pipeline.alerts import encode_alert
 from tests.pipeline.web.filled import example, now_ms, on_log, produce
-from tests.pipeline.web.running import browser, calm, charts, need_chromium, process, texts, until, web
+from tests.pipeline.web.running import browser, calm, charts, frames, need_chromium, process, texts, until, web
 
 PAGES = (
     "/",
@@ -111,6 +110,20 @@ def test_table_is_filtered_sorted_and_paged_by_the_server(driver, address):
     export = driver.find_element(By.LINK_TEXT, "Parquet").get_attribute("href")
     assert export == f"{address}/api/tables/account_10m/export?format=parquet&q={first[0]}&where=n%3E0&sort=-key"
     field.send_keys(" spnt>1")
+    until(driver, lambda: "did you mean 'spent'?" in driver.find_element(By.CSS_SELECTOR, ".sg-note").text)
+    calm(driver, address)
+
+
+def test_the_address_of_a_table_says_what_is_shown(driver, address):
+    """Filter, order and place can be linked to; a column that is not there is told, with the nearest one."""
+    driver.get(f"{address}/tables/account_10m?sort=key&offset=25")
+    until(driver, lambda: len(texts(driver, ".ag-pinned-left-cols-container .ag-row")) == 25)
+    keys = texts(driver, ".ag-pinned-left-cols-container [col-id='key']")
+    assert keys == sorted(keys)
+    assert driver.find_element(By.CSS_SELECTOR, ".sg-pager").text.split("of")[0].endswith("26 to 50 ")
+    header = driver.find_element(By.CSS_SELECTOR, ".ag-header-cell[col-id='key']")
+    assert header.get_attribute("aria-sort") == "ascending"
+    driver.get(f"{address}/tables/account_10m?sort=-spnt")
     until(driver, lambda: "did you mean 'spent'?" in driver.find_element(By.CSS_SELECTOR, ".sg-note").text)
     calm(driver, address)
 
@@ -294,10 +307,3 @@ def test_only_what_changed_is_sent(driver, address):
     lengths = frames(driver)
     until(driver, lambda: lengths.extend(frames(driver)) or len(lengths) > 10)
     assert median(lengths[-9:]) < 2_000
-
-
-def frames(driver):
-    """Lengths of the messages that the server sent to the browser since the last call."""
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    received = [m for m in messages if m["method"] == "Network.webSocketFrameReceived"]
-    return [len(m["params"]["response"]["payloadData"]) for m in received]
