@@ -1,7 +1,7 @@
 """How tests are shared out when several pytest processes run them (`make test`): by file.
 
-What starts a Kafka or whole fleets of workers stays in one process and comes first: one broker serves all of it, and no
-two harnesses run at a time. The other files fill the other processes.
+What uses the tests' Kafka or starts whole fleets of workers stays in one process and comes first: one broker serves all
+of it, and no two fleets run at a time. The other files fill the other processes.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 _WITH_PROCESSES = (
-    "tests/bench/",
+    "tests/bench/kafka/",
     "tests/broker/",
     "tests/contracts/test_log_",
     "tests/crash/kafka/",
