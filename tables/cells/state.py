@@ -151,7 +151,8 @@ class TableState:
     def take_dirty(self, applied: int) -> dict[str, Slab | None]:
         """Slabs that changed since the last call, by name; ``None`` for one that is gone."""
         slabs: dict[str, Slab | None] = {}
-        named = {of.name: sums.panes for of, sums in self._sums.items()}
+        # In the order of their definition, not of their first use, which depends on how the stream was cut.
+        named = {of.name: self._sums[of].panes for of in self._parts if of in self._sums}
         for row, block in self._dirty.take():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, self._index.used))
             pane = int(self.held[row])

@@ -185,7 +185,7 @@ def _add_audit(router: APIRouter, access: Access) -> None:
     @router.get("/audit", tags=["access"])
     async def read_audit(
         limit: Annotated[int, Query(ge=1, le=1_000, description="How many")] = 100,
-        before: Annotated[int | None, Query(description="`next_before` of the page before")] = None,
+        before: Annotated[int | None, Query(ge=0, lt=1 << 62, description="`next_before` of the page before")] = None,
     ) -> AuditOut:
         """Records of the audit log, newest first; go on with `before`."""
         records = access.log.newest(limit, before=before)
