@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import signal
@@ -220,10 +221,18 @@ async def _serve(config: AppConfig, host: str, listening: socket.socket, store: 
     try:
         app = build_app(config, log, host=host, store=store, access=access)
         logging.getLogger("nicegui").setLevel(logging.ERROR)
+        _collect_seldom()
         await _Server(_settings(app, config.web)).serve(sockets=[listening])
     finally:
         await log.close()
         access.database.close()
+
+
+def _collect_seldom() -> None:
+    """Let garbage be looked for among pages alone: a look at the whole program holds up whoever asks for a page."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _settings(app: FastAPI, web: WebSettings) -> uvicorn.Config:

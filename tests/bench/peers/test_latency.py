@@ -7,7 +7,7 @@ import pytest
 from tests.bench.peers.latency import main
 from tests.broker.plugin import needing_kafka
 
-WORDS = ["--engines", "streamgauge", "--rates", "2000", "--seconds", "4", "--warm", "15"]
+WORDS = ["--engines", "streamgauge", "--rates", "2000", "--seconds", "4", "--warm", "6"]
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def test_nothing_jumps_while_a_page_comes_up(driver, address):
     shifts = {}
     for path in (*PAGES, *targets):
         visit(driver, address, path)
-        until(driver, lambda: driver.execute_script("return performance.now()") > 2_500)
+        until(driver, lambda: driver.execute_script("return performance.now()") > 1_600)
         shifts[path] = driver.execute_async_script(SHIFT)
     assert {path: shift for path, shift in shifts.items() if shift >= 0.02} == {}
 
