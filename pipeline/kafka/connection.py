@@ -38,6 +38,17 @@ T = TypeVar("T")
 _RETRY_S: Final = 0.1
 _PATIENCE_S: Final = 2.0
 _FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch, errors.InvalidProducerIdMapping)
+_PASSING: Final = (
+    errors.ConcurrentTransactions,
+    errors.CoordinatorLoadInProgressError,
+    errors.CoordinatorNotAvailableError,
+    errors.GroupCoordinatorNotAvailableError,
+    errors.GroupLoadInProgressError,
+    errors.NotCoordinatorError,
+    errors.NotCoordinatorForGroupError,
+    errors.NotEnoughReplicasError,
+    errors.NotEnoughReplicasAfterAppendError,
+)
 _CLOSED: Final = (ConnectionError, errors.KafkaConnectionError)
 
 
@@ -143,7 +154,7 @@ class Connections:
                 try:
                     result = await work()
                 except errors.BrokerResponseError as error:
-                    if not _passes(error) or time.monotonic() > deadline:
+                    if not passes(error) or time.monotonic() > deadline:
                         raise
                     await asyncio.sleep(_RETRY_S)
                 else:
@@ -206,15 +217,9 @@ class Connections:
             _logger.warning("the brokers at %s answer again, after %.1f s", self.servers, away_s)
 
 
-def _passes(error: errors.BrokerResponseError) -> bool:
-    """Whether a broker only has to finish something: an election, a topic of its own, loading a group."""
-    return error.retriable or isinstance(
-        error,
-        errors.GroupCoordinatorNotAvailableError
-        | errors.GroupLoadInProgressError
-        | errors.NotCoordinatorForGroupError
-        | errors.CoordinatorLoadInProgressError,
-    )
+def passes(error: errors.KafkaError) -> bool:
+    """Whether a broker only has to finish something: an election, a topic of its own, a group, a transaction."""
+    return error.retriable or isinstance(error, _PASSING)
 
 
 def _is_transient(error: Exception) -> bool:

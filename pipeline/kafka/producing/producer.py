@@ -26,7 +26,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
-from pipeline.kafka.connection import Connections
+from pipeline.kafka.connection import Connections, passes
 from pipeline.kafka.producing.sending import Batch
 from pipeline.kafka.producing.wire import EndAndBump, ProduceWithin, has_implicit_transactions
 
@@ -39,14 +39,6 @@ _BACK_OFF_S: Final = 0.05
 _CLOSE_S: Final = 3.0
 _SEQUENCES: Final = 1 << 31
 _PRODUCER_FENCED: Final = 90
-_PASSING: Final = (
-    errors.ConcurrentTransactions,
-    errors.CoordinatorLoadInProgressError,
-    errors.CoordinatorNotAvailableError,
-    errors.NotCoordinatorError,
-    errors.NotEnoughReplicasError,
-    errors.NotEnoughReplicasAfterAppendError,
-)
 
 Batches = Mapping[tuple[str, int], Sequence[Batch]]
 
@@ -197,7 +189,7 @@ class Producer:
                 del left[target]
                 self._sequences[target] = (self._sequences[target] + batches[target].count) % _SEQUENCES
             if left:
-                final = [error for error in failed.values() if not _passes(error)]
+                final = [error for error in failed.values() if not passes(error)]
                 await self._pause(next(iter(final or failed.values()), errors.LeaderNotAvailableError()))
 
     def _by_leader(self, data: Mapping[TopicPartition, bytes]) -> Iterable[tuple[int, dict[TopicPartition, bytes]]]:
@@ -250,7 +242,7 @@ class Producer:
 
     async def _pause(self, error: errors.KafkaError) -> None:
         """Wait before another try; raises ``error`` if that would not help."""
-        if not _passes(error):
+        if not passes(error):
             raise error
         self._trouble = error
         if isinstance(error, errors.ConcurrentTransactions):
@@ -259,10 +251,6 @@ class Producer:
         self._coordinator = None
         await asyncio.sleep(_BACK_OFF_S)
         await self.client.force_metadata_update()
-
-
-def _passes(error: errors.KafkaError) -> bool:
-    return error.retriable or isinstance(error, _PASSING)
 
 
 def _error(code: int) -> errors.KafkaError:
