@@ -33,20 +33,26 @@ TABLE = "recent"
 _BATCH = 1 << 20
 
 
+def _places(at, numbers):
+    """Where the rows ``at`` stand, and their keys."""
+    return {
+        "part": at % 4,
+        "block": at // 4 // 1024,
+        "place": ((at % 4) << 44) + at // 4,
+        "start_ms": np.zeros(len(at), np.int64),
+        "key": [f"acct-{number:08d}" for number in numbers.tolist()],
+        "folded": [None] * len(at),
+    }
+
+
 def fill(database, layout, rows):
     """Put rows into the store; seconds."""
     began = time.perf_counter()
     chance = np.random.default_rng(1)
     for start in range(0, rows, _BATCH):
         at = np.arange(start, min(start + _BATCH, rows))
-        numbers = (at * 7_919) % rows
         columns = {
-            "part": at % 4,
-            "block": at // 4 // 1024,
-            "place": ((at % 4) << 44) + at // 4,
-            "start_ms": np.zeros(len(at), np.int64),
-            "key": [f"acct-{number:08d}" for number in numbers.tolist()],
-            "folded": [None] * len(at),
+            **_places(at, (at * 7_919) % rows),
             "m0": chance.geometric(0.3, len(at)),
             "m1": chance.integers(0, 10_000_000, len(at)),
         }
@@ -63,15 +69,7 @@ def renew(database, layout, rows):
         at = np.arange(rows)[np.arange(rows) // 4 // 1024 < 16]
         chance = np.random.default_rng(2)
         numbers = (at * 7_919) % rows
-        columns = {
-            "part": at % 4,
-            "block": at // 4 // 1024,
-            "place": ((at % 4) << 44) + at // 4,
-            "start_ms": np.zeros(len(at), np.int64),
-            "key": [f"acct-{number:08d}" for number in numbers.tolist()],
-            "folded": [None] * len(at),
-            "m0": np.full(len(at), 3),
-        }
+        columns = {**_places(at, numbers), "m0": np.full(len(at), 3)}
         for spent in (numbers, numbers + (chance.random(len(at)) < changed)):  # known first, then others
             began = time.perf_counter()
             with database.write() as writer:
