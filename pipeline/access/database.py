@@ -13,6 +13,7 @@ from pipeline.errors import AccessError, UsageError
 
 VERSION: Final = 1
 _BUSY_S: Final = 10.0
+_MAKING: Final = threading.Lock()  # a thread that finds the file made must not come before its maker has closed it
 _SCHEMA: Final = """
 CREATE TABLE users (
   name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL,
@@ -107,8 +108,7 @@ class Database:
         return self._opened
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its side files the same mode
+        self._make()
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -119,6 +119,16 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _make(self) -> None:
+        """Make an empty file for its owner only; SQLite gives its side files the same mode.
+
+        A file that exists is never opened here: closing it would end the locks that this process has on it (POSIX), and
+        another process, taking itself for the last one, would remove the journal in use.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _MAKING, contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

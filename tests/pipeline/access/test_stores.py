@@ -1,5 +1,6 @@
 """Users, keys and sessions in their file: who counts, until when, and what the audit log tells of it."""
 
+import contextlib
 import sqlite3
 import stat
 import subprocess
@@ -219,22 +220,36 @@ def test_writers_in_several_processes_make_one_chain(kit):
         "kit = Kit(Path(sys.argv[1]))\n"
         "for n in range(40): kit.audit.record(TESTER.doing('write', sys.argv[2], n=n))"
     )
-    writers = [
-        subprocess.Popen([sys.executable, "-c", code, str(kit.database.path), name], cwd=ROOT, stderr=subprocess.PIPE)
-        for name in "abc"
-    ]
+    path = str(kit.database.path)
     seen = set()
-    while any(writer.poll() is None for writer in writers):
-        found = kit.audit.verify()
-        assert found.broken is None, found
-        seen.add(found.head)
-    for writer in writers:
-        assert writer.communicate()[1] == b""
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", code, path, name], cwd=ROOT, stderr=subprocess.PIPE)
+            )
+            for name in "abc"
+        ]
+        while any(writer.poll() is None for writer in writers):
+            found = kit.audit.verify()
+            assert found.broken is None, found
+            seen.add(found.head)
+        assert [writer.communicate()[1] for writer in writers] == [b"", b"", b""]
     found = kit.audit.verify(seen)
     assert (found.broken, found.head.number) == (None, 121)
     records = kit.audit.newest(200)[::-1]
     for name in "abc":
         assert [r["details"]["n"] for r in records if r["subject"] == name] == list(range(40))
+
+
+def test_reading_takes_no_lock_from_writers(kit):
+    """A process that opens the file anew keeps the locks it has: another one that leaves takes no journal with it."""
+    add(kit)
+    kit.audit.verify()  # opens and closes a second connection beside the first
+    leave = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT COUNT(*) FROM audit').fetchone()"
+    subprocess.run([sys.executable, "-c", leave, str(kit.database.path)], check=True)
+    assert kit.database.path.with_name(f"{kit.database.path.name}-wal").exists()  # the last who leaves removes it
+    add(kit, "bob")
+    assert kit.audit.verify().broken is None
 
 
 def test_a_file_that_is_none_says_so(tmp_path):
