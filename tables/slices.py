@@ -102,6 +102,13 @@ def payloads_of(values: Sequence[bytes | None]) -> Payloads:
     return Payloads(b"".join(filter(None, values)), np.cumsum(held) - held, sizes)
 
 
+def payload_bytes(values: Sequence[bytes | None]) -> int:
+    """The lengths of all payloads together, without an object for each where they are ``Payloads``."""
+    if isinstance(values, Payloads):
+        return int(np.maximum(values.sizes, 0).sum())
+    return sum(map(len, filter(None, values)))
+
+
 def joined_payloads(parts: Sequence[Payloads]) -> Payloads:
     """Payloads, one part after the other; at least one."""
     sizes = np.concatenate([part.sizes for part in parts])

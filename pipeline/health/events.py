@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agents.events import Alert, Chunk, Outgoing, Output, Records, TopicPartition
 from pipeline.codec import Reason
 from tables.histogram import WIDTH, bucket_counts, quantile
+from tables.slices import payload_bytes
 
 REJECTED: Final = {str(reason): f"rejected_{reason.replace('-', '_')}" for reason in Reason}
 """The counter of each reason for which a record is refused."""
@@ -111,7 +112,7 @@ class UnitMeter:
         """
         counts = self._counts
         counts["records"] += len(output.time_ms) + sum(output.rejects.values())
-        counts["bytes"] += sum(map(len, filter(None, chunk.values)))
+        counts["bytes"] += payload_bytes(chunk.values)
         counts["late"] += output.late
         counts["evicted"] += output.evicted
         counts["expired"] += output.expired

@@ -13,7 +13,6 @@
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -33,6 +32,7 @@ from pipeline.log.opening import open_log
 from pipeline.worker.app import DEFAULT_TTL_MS, build_app
 from pipeline.worker.frame.transport import LogApp
 from pipeline.worker.idle import is_idle
+from pipeline.worker.memory import tune_memory
 from pipeline.worker.watchdog import LoopGuard
 
 _logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def run_worker(
         The exit code.
     """
     log_to_stderr()
-    _collect_rarely()
+    tune_memory()
     compile_ahead()
     try:
         log = open_log(config.log, kafka=config.kafka)
@@ -195,12 +195,6 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 def _report_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     _logger.debug("unhandled in the event loop: %s", context.get("message"), exc_info=context.get("exception"))
-
-
-def _collect_rarely() -> None:
-    """Columns are no garbage cycles: look for those a hundred times less often than Python does by default."""
-    gc.freeze()
-    gc.set_threshold(70_000, 20, 20)
 
 
 def log_to_stderr() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables import slices
 from tables.keys import KeyIndex
 from tables.lookup import SharedTexts
-from tables.slices import joined_payloads, joined_texts, payloads_of, taken, texts_of
+from tables.slices import joined_payloads, joined_texts, payload_bytes, payloads_of, taken, texts_of
 from tables.text import hash_text
 
 texts = st.lists(st.text(max_size=80), max_size=20)
@@ -64,6 +64,8 @@ def test_payloads(parts):
     assert columns == parts
     assert joined_payloads(columns) == [payload for part in parts for payload in part]
     assert joined_payloads([columns[0][:2], columns[0][2:]]) == parts[0]
+    assert [payload_bytes(column) for column in columns] == [payload_bytes(part) for part in parts]
+    assert payload_bytes(parts[0]) == len(b"".join(filter(None, parts[0])))
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(0, 400), max_size=40), st.integers(0, 5)), max_size=25))

@@ -12,6 +12,7 @@ from pipeline.errors import OffsetOutOfRangeError, StreamgaugeError
 from pipeline.log.api import Log, PartitionInfo
 from pipeline.worker.units import chunks
 from pipeline.worker.units.contract import BuildShard, Shard
+from tables.slices import payload_bytes
 
 _READ_BYTES = 8 << 20
 
@@ -98,7 +99,7 @@ async def read_slabs(log: Log, state: TopicPartition, on_progress: OnProgress = 
                 elif key is not None:
                     slabs.pop(key, None)
             position = chunk.next_offset
-            size_bytes += sum(map(len, filter(None, chunk.values)))
+            size_bytes += payload_bytes(chunk.values)
             on_progress(position - start, end - start, size_bytes)
     return slabs
 

@@ -17,6 +17,7 @@ from pipeline.health.events import outgoing as health_outgoing
 from pipeline.log.api import Fence, Log, TopicSpec
 from pipeline.worker.units import chunks
 from pipeline.worker.units.contract import Shard
+from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
 MANY_RECORDS = 32_768
@@ -209,7 +210,7 @@ class Unit:
         self.alerts.extend(output.alerts)
         self._outgoing.extend(output.outgoing)
         self.pending_records += len(output.alerts) + sum(len(each.records) for each in output.outgoing)
-        self.pending_bytes += sum(sum(map(len, filter(None, each.records.values))) for each in output.outgoing)
+        self.pending_bytes += sum(payload_bytes(each.records.values) for each in output.outgoing)
 
     async def commit(self, *, early: bool = False) -> bool:
         """Make alerts, outgoing records, changed slabs and the position visible together; returns whether it did.

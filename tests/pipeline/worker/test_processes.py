@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -171,6 +172,7 @@ async def pause(log, child):
     """Stop a process at a random moment, but not while it holds the log's pen: then nobody could write."""
     while True:
         child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # all its threads have stopped
         try:
             await asyncio.wait_for(log.commit_offsets("probe", {}), 1)
         except TimeoutError:
