@@ -1,6 +1,7 @@
 """The units of one worker: opened when partitions come, ended when they go or something breaks, committed in time."""
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
@@ -14,14 +15,15 @@ from pipeline.log.api import Fence
 from pipeline.worker.units.contract import BuildShard
 from pipeline.worker.units.notices import listed
 from pipeline.worker.units.opening import Opening
+from pipeline.worker.units.pace import Pace
 from pipeline.worker.units.suspects import Suspects
 from pipeline.worker.units.unit import Sinks, Unit
+from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
 MANY_AT_ONCE = 2_000
 """A fetch that finds so many records of a partition works off a backlog."""
-_EARLY_SHARE = 3  # the next early commit waits so many times as long as the last one kept the processor busy
-_BACKLOG_SHARE = 50  # the same while every partition lies behind: then a commit costs more than it hurries
+_MUCH_AT_ONCE = 256 << 10  # bytes that say the same: a record of an internal topic holds many rows
 _ROUND_S = 2.0  # how long the slowest commit may hold up the next regular round of all
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 
@@ -60,7 +62,8 @@ class Keeper:
         # One owner of a partition at a time within the process too: the next unit waits for the last one's commit.
         self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._early_at = 0.0
+        self._pace = Pace()
+        self._early_changed = asyncio.Event()  # an early commit may be due before it was thought to be
         self._early: asyncio.Task[None] | None = None
         self._hurrying: set[TopicPartition] = set()  # early commits under way
         self._regular: dict[TopicPartition, asyncio.Task[None]] = {}  # regular ones
@@ -207,19 +210,29 @@ class Keeper:
 
     def commit_soon(self) -> None:
         """Commit early, but spend no more than a quarter of the time with it."""
+        self._early_changed.set()
         if self._early is None or self._early.done():
             self._early = self._spawn(self._commit_early())
 
     async def _commit_early(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._urgent():
-            await asyncio.sleep(self._early_at - loop.time())
-            units = self._urgent()
+        while urgent := self._urgent():
+            self._early_changed.clear()
+            await self._until(min(self._pace.due(is_behind=unit.is_behind) for unit in urgent))
+            units = [unit for unit in self._urgent() if self._pace.due(is_behind=unit.is_behind) <= loop.time()]
             for unit in units:
                 self._hurrying.add(unit.source)
                 self._spawn(self._hurry(unit))
-            share = _BACKLOG_SHARE if all(unit.is_behind for unit in self.units.values()) else _EARLY_SHARE
-            self._early_at = loop.time() + share * sum(unit.commit_cost_s for unit in units)
+                self._pace.committed(loop.time(), unit.commit_cost_s, is_behind=unit.is_behind)
+
+    async def _until(self, due: float) -> None:
+        """Wait until then, or until an early commit may be due before."""
+        wait_s = due - asyncio.get_running_loop().time()
+        if wait_s <= 0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._early_changed.wait(), wait_s)
 
     def _urgent(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.is_urgent and unit.source not in self._hurrying]
@@ -267,9 +280,16 @@ class Keeper:
 
     def fed(self, asked: Iterable[TopicPartition], chunks: Iterable[Chunk]) -> None:
         """Note for which of the units asked for there was nothing."""
-        found = {TopicPartition(chunk.topic, chunk.partition): len(chunk) for chunk in chunks}
+        found = {TopicPartition(chunk.topic, chunk.partition): chunk for chunk in chunks}
         for source in asked:
             unit = self.units.get(source)
-            if unit is not None:
-                unit.caught_up = source not in found
-                unit.is_behind = found.get(source, 0) >= MANY_AT_ONCE
+            if unit is None:
+                continue
+            unit.caught_up = source not in found
+            was_behind, unit.is_behind = unit.is_behind, not unit.caught_up and _is_much(found[source])
+            if was_behind and not unit.is_behind:
+                self._early_changed.set()
+
+
+def _is_much(chunk: Chunk) -> bool:
+    return len(chunk) >= MANY_AT_ONCE or payload_bytes(chunk.values) >= _MUCH_AT_ONCE
