@@ -24,23 +24,42 @@ from crc32c import crc32c
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
 from pipeline.kafka.consuming.splitting import split
+from pipeline.kafka.consuming.wire import Region
 from tables.slices import Payloads, joined_payloads
 
 _LENGTH, _AFTER_LENGTH, _MAGIC, _CRC, _AFTER_CRC = 8, 12, 16, 17, 21  # where they stand in a batch, whatever its format
-_Place = tuple[bytes, int]  # some data, and where in it a batch begins
+_LEAST_BYTES: Final = 14  # of a batch after its length, in the oldest format
 _UNKNOWN_MS = -1  # as Kafka says it of records from before it had timestamps
 Aborted = Sequence[tuple[int, int]]
 """Producer id and first offset of each aborted transaction."""
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
 _NEW: Final = 2  # the format with transactions
-_CODEC, _LOG_APPEND_TIME = 0x07, 0x08  # in the attributes
+_CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20  # in the attributes
 _UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {
     1: codec.gzip_decode,
     2: codec.snappy_decode,
     3: codec.lz4_decode,
     4: codec.zstd_decode,
 }
+
+
+class _Batch(NamedTuple):
+    """A batch where it stands. Of old formats only the place is known here: they have no transactions."""
+
+    data: bytes
+    start: int
+    stop: int
+    magic: int
+    base_offset: int = 0
+    next_offset: int = 0
+    attributes: int = 0
+    producer_id: int = -1
+
+    @property
+    def client(self) -> Any:
+        """The client's object of it."""
+        return MemoryRecords(self.data[self.start : self.stop]).next_batch()
 
 
 class _Part(NamedTuple):
@@ -53,13 +72,13 @@ class _Part(NamedTuple):
     headers: list[Headers] | None
 
 
-def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted: Aborted) -> Chunk | None:
+def chunk_of_batches(source: TopicPartition, position: int, batches: Region, aborted: Aborted) -> Chunk | None:
     """The committed records at or after ``position``, as one chunk.
 
     Args:
         source: Where the batches stand.
         position: What was asked for; the first batch may begin before it.
-        data: Whole record batches; a last one that was cut off is left out.
+        batches: Whole record batches; a last one that was cut off is left out.
         aborted: Transactions that were aborted, as the broker told.
 
     Returns:
@@ -72,12 +91,13 @@ def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted
     parts: list[_Part] = []
     next_offset = position
     try:
-        for batch, place, visible in _visible(data, aborted):
-            if visible:
-                part = _split(*place, position) or _part(batch, position)
-                if len(part.values):
-                    parts.append(part)
-            next_offset = max(next_offset, batch.next_offset)
+        for batch, is_visible in _visible(batches, aborted):
+            found, following = _split(batch, position) if is_visible else None, batch.next_offset
+            if is_visible and found is None:
+                found, following = _part(batch.client, position)
+            if found is not None and len(found.values):
+                parts.append(found)
+            next_offset = max(next_offset, following)
     except (CorruptRecordException, SystemError) as error:  # the second: lengths in it make no sense
         raise LogError(
             f"{source}: the records from offset {next_offset} on are damaged: {error}. "
@@ -90,55 +110,52 @@ def chunk_of_batches(source: TopicPartition, position: int, data: bytes, aborted
     return _chunk(source, parts, next_offset)
 
 
-def _visible(data: bytes, aborted: Aborted) -> Iterator[tuple[Any, _Place, bool]]:
-    """Each batch, where it stands, and whether a reader of committed records sees it."""
+def _visible(region: Region, aborted: Aborted) -> Iterator[tuple[_Batch, bool]]:
+    """Each batch, and whether a reader of committed records sees it."""
     waiting = sorted(aborted, key=lambda pair: pair[1])
     gone: set[int] = set()
-    for batch, place in _batches(data):
-        if not _is_sound(batch, *place):
-            raise CorruptRecordException("the checksum of a batch is wrong")
-        if not (batch.is_transactional or batch.is_control_batch):
-            yield batch, place, True  # may be of an old format, in which a batch does not tell its first offset
+    for batch in _batches(region):
+        if not batch.attributes & (_TRANSACTIONAL | _CONTROL):
+            yield batch, True
             continue
         while waiting and waiting[0][1] <= batch.base_offset:
             gone.add(waiting.pop(0)[0])
-        if batch.is_control_batch:
-            if _aborts(batch):
+        if batch.attributes & _CONTROL:
+            if _aborts(batch.client):
                 gone.discard(batch.producer_id)
-            yield batch, place, False
+            yield batch, False
         else:
-            yield batch, place, batch.producer_id not in gone
+            yield batch, batch.producer_id not in gone
 
 
-def _is_sound(batch: Any, data: bytes, at: int) -> bool:
-    """Whether its checksum is right."""
-    if data[at + _MAGIC] != _NEW:
-        return bool(batch.validate_crc())
-    stop = at + _AFTER_LENGTH + int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
-    told = int.from_bytes(data[at + _CRC : at + _AFTER_CRC])
-    return crc32c(memoryview(data)[at + _AFTER_CRC : stop]) == told
-
-
-def _batches(data: bytes) -> Iterator[tuple[Any, _Place]]:
-    for alike in _alike(data):
-        records, at = MemoryRecords(alike), 0
-        while records.has_next():
-            yield records.next_batch(), (alike, at)
-            at += _AFTER_LENGTH + int.from_bytes(alike[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
-
-
-def _alike(data: bytes) -> Iterator[bytes]:
-    """The data, cut where its format changes: the client takes everything for what the first batch is."""
-    start = at = 0
-    while at + _MAGIC < len(data):
-        if data[at + _MAGIC] != data[start + _MAGIC]:
-            yield data[start:at]
-            start = at
+def _batches(region: Region) -> Iterator[_Batch]:
+    """The whole ones, each with the right checksum."""
+    data, at, end = region
+    while at + _MAGIC < end:
         size_bytes = int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
-        if size_bytes <= 0:  # damaged, which is found when it is read
-            break
-        at += _AFTER_LENGTH + size_bytes
-    yield data[start:]
+        start, at = at, at + _AFTER_LENGTH + size_bytes
+        magic = data[start + _MAGIC]
+        if size_bytes < (_LEAST_BYTES if magic != _NEW else _HEAD.size - _AFTER_LENGTH):
+            raise CorruptRecordException(f"a batch of {size_bytes} bytes is shorter than its head")
+        if at > end:
+            return
+        batch = _described(data, start, at) if magic == _NEW else _Batch(data, start, at, magic)
+        if not _is_sound(batch):
+            raise CorruptRecordException("the checksum of a batch is wrong")
+        yield batch
+
+
+def _described(data: bytes, start: int, stop: int) -> _Batch:
+    base, _, _, magic, _, attributes, last, _, _, producer_id, _, _, _ = _HEAD.unpack_from(data, start)
+    return _Batch(data, start, stop, magic, base, base + last + 1, attributes, producer_id)
+
+
+def _is_sound(batch: _Batch) -> bool:
+    """Whether its checksum is right."""
+    if batch.magic != _NEW:
+        return bool(batch.client.validate_crc())
+    told = int.from_bytes(batch.data[batch.start + _CRC : batch.start + _AFTER_CRC])
+    return crc32c(memoryview(batch.data)[batch.start + _AFTER_CRC : batch.stop]) == told
 
 
 def _aborts(batch: Any) -> bool:
@@ -146,14 +163,15 @@ def _aborts(batch: Any) -> bool:
     return marker is not None and ControlRecord.parse(marker.key) == ABORT_MARKER
 
 
-def _split(data: bytes, at: int, position: int) -> _Part | None:
-    """The records of the batch at ``at``, without an object for each; ``None`` where that can't be done."""
-    if data[at + _MAGIC] != _NEW:
+def _split(batch: _Batch, position: int) -> _Part | None:
+    """The records of a batch, without an object for each; ``None`` where that can't be done."""
+    if batch.magic != _NEW:
         return None
-    base, length, _, _, _, attributes, _, first_ms, last_ms, _, _, _, count = _HEAD.unpack_from(data, at)
-    payload, begin, packing = data, at + _HEAD.size, attributes & _CODEC
+    data, start, stop, *_ = batch
+    base, _, _, _, _, attributes, _, first_ms, last_ms, _, _, _, count = _HEAD.unpack_from(data, start)
+    payload, begin, packing = data, start + _HEAD.size, attributes & _CODEC
     if packing:
-        payload, begin = _unpacked(packing, data[begin : at + _AFTER_LENGTH + length]), 0
+        payload, begin = _unpacked(packing, data[begin:stop]), 0
     found = split(payload, begin, count)
     if found is None:
         return None
@@ -176,19 +194,20 @@ def _unpacked(packing: int, payload: bytes) -> bytes:
     return unpack(payload)
 
 
-def _part(batch: Any, position: int) -> _Part:
-    """The same, record by record."""
+def _part(batch: Any, position: int) -> tuple[_Part, int]:
+    """The same, record by record, and the offset after the batch: one of an old format tells it only now."""
     records = list(batch)
     if records and records[0].offset < position:
         records = [record for record in records if record.offset >= position]
     headers: list[Headers] = [record.headers for record in records]
-    return _Part(
+    part = _Part(
         _numbers((record.offset for record in records), len(records)),
         _numbers((_UNKNOWN_MS if record.timestamp is None else record.timestamp for record in records), len(records)),
         [record.key for record in records],
         [record.value for record in records],
         headers if any(headers) else None,
     )
+    return part, batch.next_offset
 
 
 def _numbers(values: Iterable[int], count: int) -> Int64:

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import OffsetOutOfRangeError
 from pipeline.kafka.connection import Connections
 from pipeline.kafka.consuming.batches import chunk_of_batches
+from pipeline.kafka.consuming.wire import FetchInPlace
 from pipeline.log.names import unknown_partition
 
 READ_COMMITTED: Final = 1
@@ -166,9 +166,9 @@ def _by_leader(client: AIOKafkaClient, positions: Positions) -> dict[int, dict[T
     return wanted
 
 
-def _request(wanted: Positions, max_bytes: int, wait_ms: int, cramped: Collection[TopicPartition]) -> FetchRequest:
+def _request(wanted: Positions, max_bytes: int, wait_ms: int, cramped: Collection[TopicPartition]) -> FetchInPlace:
     topics: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for source in sorted(wanted, key=lambda source: source not in cramped):
         room = max(max_bytes, _LARGE_BYTES) if source in cramped else max_bytes
         topics[source.topic].append((source.partition, wanted[source], room))
-    return FetchRequest(wait_ms, 1, _MOST_BYTES, READ_COMMITTED, list(topics.items()))
+    return FetchInPlace(wait_ms, 1, _MOST_BYTES, READ_COMMITTED, list(topics.items()))

@@ -1,72 +1,164 @@
-"""Reading large responses: what comes from the socket is kept as it comes, and joined once.
+"""Reading large responses: each is received into one buffer of its size, and wakes its reader once.
 
 The client library reads with ``asyncio.StreamReader``. That appends each piece to a buffer, copies a response out of
-it, and moves what is left to the front; and it stops the socket at 128 KiB until somebody has looked. For responses of
-megabytes both cost more than decoding them.
+it, and moves what is left to the front; it stops the socket at 128 KiB until somebody has looked, and wakes the reader
+for each piece. For responses of megabytes that costs more than decoding them.
+
+All that brokers send is framed, so frames are told apart as the bytes arrive::
+
+    size, 4 bytes big-endian | that many bytes | size | …
 """
 
 import asyncio
+import struct
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 from aiokafka import conn
 
-_LIMIT_BYTES: Final = 32 << 20
-"""Twice as much waits before the socket is stopped."""
+_LIMIT_BYTES: Final = 64 << 20
+"""So much of whole frames waits before the socket is stopped."""
+_SMALL_BYTES: Final = 64 << 10
+_HEAD: Final = struct.Struct(">i")
+
+
+class Frames:
+    """Takes bytes as they come, and tells the frames apart."""
+
+    def __init__(self) -> None:
+        self.whole: deque[bytes] = deque()
+        self._small = memoryview(bytearray(_SMALL_BYTES))
+        self._rest = b""  # what came of the next head
+        self._frame: memoryview | None = None  # that is being received
+        self._filled = 0
+
+    @property
+    def partial(self) -> bytes:
+        """What came of a frame that is not whole."""
+        return self._rest if self._frame is None else bytes(self._frame[: self._filled])
+
+    def room(self) -> memoryview:
+        """Where to put what comes next; never empty."""
+        return self._small if self._frame is None else self._frame[self._filled :]
+
+    def filled(self, count: int) -> None:
+        """Note that so many bytes were put there.
+
+        Raises:
+            ValueError: If they can't be frames.
+        """
+        if self._frame is None:
+            self.put(self._small[:count])
+            return
+        self._filled += count
+        self._close()
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Take bytes from elsewhere.
+
+        Raises:
+            ValueError: If they can't be frames.
+        """
+        if self._frame is None and self._rest:
+            data, self._rest = self._rest + bytes(data), b""
+        at = 0
+        while at < len(data):
+            if self._frame is None:
+                if len(data) - at < _HEAD.size:
+                    self._rest = bytes(data[at:])
+                    return
+                (size,) = _HEAD.unpack_from(data, at)
+                if size < 0:
+                    raise ValueError(f"a frame of {size} bytes: no Kafka broker answers there")
+                at += _HEAD.size
+                self._frame, self._filled = np.empty(size, np.uint8).data, 0
+            taken = min(len(data) - at, len(self._frame) - self._filled)
+            self._frame[self._filled : self._filled + taken] = data[at : at + taken]
+            self._filled += taken
+            at += taken
+            self._close()
+
+    def _close(self) -> None:
+        if self._frame is not None and self._filled == len(self._frame):
+            self.whole.append(bytes(self._frame))
+            self._frame = None
 
 
 class ResponseReader(asyncio.StreamReader):
-    """A stream that is read by ``readexactly`` alone. Made from a fresh ``StreamReader`` by ``adopt``."""
+    """A stream of frames that is read by ``readexactly`` alone: the head of one, then its bytes.
 
-    _parts: list[bytes]
-    _at: int  # how much of the first part was read
-    _held: int  # bytes that were not read yet
+    Made from a fresh ``StreamReader`` by ``adopt``.
+    """
+
+    frames: Frames
+    _is_head_next: bool
 
     @classmethod
     def adopt(cls, reader: asyncio.StreamReader) -> None:
         """Let ``reader``, to which nothing came yet, read this way."""
         reader.__class__ = cls
-        vars(reader).update(_parts=[], _at=0, _held=0, _limit=_LIMIT_BYTES)
+        vars(reader).update(frames=Frames(), _is_head_next=True, _limit=_LIMIT_BYTES)
 
     def feed_data(self, data: Any) -> None:
-        """Keep what came."""
-        if not data:
+        """Keep what came, where it could not be put into the frames themselves, as with TLS."""
+        self._take(lambda: self.frames.put(data))
+
+    def feed_count(self, count: int) -> None:
+        """So many bytes were put into ``frames.room()``."""
+        self._take(lambda: self.frames.filled(count))
+
+    def _take(self, put: Callable[[], None]) -> None:
+        before = len(self.frames.whole)
+        try:
+            put()
+        except ValueError as error:
+            self.set_exception(error)
             return
-        self._parts.append(bytes(data))  # no copy of what is bytes already
-        self._held += len(data)
+        if len(self.frames.whole) == before:
+            return
         self._wakeup_waiter()  # type: ignore[attr-defined]  # what a subclass has to call
         transport: Any = self._transport  # type: ignore[attr-defined]
-        if self._held > 2 * _LIMIT_BYTES and transport is not None and not self._paused:  # type: ignore[has-type]
+        waiting_bytes = sum(map(len, self.frames.whole))
+        if waiting_bytes > _LIMIT_BYTES and transport is not None and not self._paused:  # type: ignore[has-type]
             transport.pause_reading()
             self._paused = True
 
     async def readexactly(self, n: int) -> bytes:
-        """The next ``n`` bytes.
+        """The head of the next frame, then its bytes: ``n`` is what the head says.
 
         Raises:
             IncompleteReadError: If the stream ends before.
         """
-        failure: Exception | None = self.exception()
-        if failure is not None:
-            raise failure
-        while self._held < n:
+        while not self.frames.whole:
+            failure: Exception | None = self.exception()
+            if failure is not None:
+                raise failure
             if self._eof:  # type: ignore[attr-defined]
-                raise asyncio.IncompleteReadError(self._take(self._held), n)
+                raise asyncio.IncompleteReadError(self.frames.partial, n)
             await self._wait_for_data("readexactly")  # type: ignore[attr-defined]  # starts a stopped socket again
-        return self._take(n)
+        self._is_head_next = not self._is_head_next
+        if not self._is_head_next:
+            return _HEAD.pack(len(self.frames.whole[0]))
+        return self.frames.whole.popleft()
 
-    def _take(self, count: int) -> bytes:
-        self._held -= count
-        pieces: list[Any] = []
-        while count:
-            part = self._parts[0]
-            piece = part if not self._at and len(part) <= count else memoryview(part)[self._at : self._at + count]
-            pieces.append(piece)
-            count -= len(piece)
-            self._at += len(piece)
-            if self._at == len(part):
-                self._parts.pop(0)
-                self._at = 0
-        return b"".join(pieces)
+
+class _Receiver(asyncio.BufferedProtocol):
+    """Lets the socket write into the frames; all but what comes is passed on to the library's protocol."""
+
+    def __init__(self, protocol: "_Protocol", reader: ResponseReader) -> None:
+        self._reader = reader
+        self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
+        self.eof_received = protocol.eof_received  # type: ignore[method-assign]
+        self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = protocol.resume_writing  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        return self._reader.frames.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._reader.feed_count(nbytes)
 
 
 class _Protocol(conn.AIOKafkaProtocol):  # type: ignore[misc]  # the library has no types
@@ -75,6 +167,12 @@ class _Protocol(conn.AIOKafkaProtocol):  # type: ignore[misc]  # the library has
     def __init__(self, closed: Any, reader: asyncio.StreamReader, *, loop: asyncio.AbstractEventLoop) -> None:
         ResponseReader.adopt(reader)
         super().__init__(closed, reader, loop=loop)
+
+    def connection_made(self, transport: Any) -> None:
+        """Receive into the frames from now on; TLS has buffers of its own."""
+        super().connection_made(transport)
+        if transport.get_extra_info("sslcontext") is None:
+            transport.set_protocol(_Receiver(self, self._stream_reader))
 
 
 def read_large_responses() -> None:

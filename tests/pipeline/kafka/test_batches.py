@@ -11,6 +11,7 @@ from agents.events import TopicPartition
 from pipeline.errors import LogError
 from pipeline.kafka.consuming.batches import chunk_of_batches
 from pipeline.kafka.consuming.splitting import compiled
+from pipeline.kafka.consuming.wire import Region
 from tests.pipeline.kafka.record_batches import COMPRESSIONS, Row, batch, legacy, marker, rows
 
 SOURCE = TopicPartition("payments", 3)
@@ -29,7 +30,7 @@ def way(request):
 
 
 def chunk_from(position, data, aborted=()):
-    return chunk_of_batches(SOURCE, position, data, aborted)
+    return chunk_of_batches(SOURCE, position, Region(b"before" + data + b"after", 6, 6 + len(data)), aborted)
 
 
 def seen(chunk):

@@ -1,13 +1,17 @@
 """Responses come out of the reader as they were sent, however the network cuts them."""
 
 import asyncio
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.kafka.consuming import reading
-from pipeline.kafka.consuming.reading import ResponseReader
+from pipeline.kafka.consuming.reading import Frames, ResponseReader
+
+sizes = st.one_of(st.integers(0, 30), st.sampled_from([65_531, 65_532, 65_536, 200_000]))
+cuts = st.lists(st.one_of(st.integers(1, 9), st.sampled_from([60_000, 65_536, 150_000])), max_size=30)
 
 
 class Socket(asyncio.Transport):
@@ -31,33 +35,72 @@ def fresh():
     return reader
 
 
-@given(st.binary(max_size=60), st.lists(st.integers(0, 20), max_size=12), st.lists(st.integers(0, 20), max_size=12))
-def test_bytes_come_out_as_they_came_in(data, cuts, wanted):
+def framed(*bodies):
+    return b"".join(struct.pack(">i", len(body)) + body for body in bodies)
+
+
+def feed(reader, data, cut, *, in_place):
+    """Hand over at most ``cut`` bytes of ``data`` as a socket does, and return the rest."""
+    if not in_place:
+        reader.feed_data(data[:cut])
+        return data[cut:]
+    room = reader.frames.room()
+    count = min(cut, len(room), len(data))
+    room[:count] = data[:count]
+    reader.feed_count(count)
+    return data[count:]
+
+
+@given(st.lists(sizes, max_size=6), cuts, st.booleans(), st.integers(0, 7))
+def test_frames_come_out_as_they_came_in(lengths, cuts, in_place, more):
+    """Whether a socket writes in place or hands its bytes over; a beginning that goes on no more is an error."""
+    bodies = [bytes([65 + number]) * length for number, length in enumerate(lengths)]
+    begun = framed(bytes(9))[:more]
+
     async def read():
-        reader, got, at = fresh(), [], 0
+        reader = fresh()
 
         async def send():
-            nonlocal at
-            for cut in [*cuts, len(data)]:
-                reader.feed_data(data[at : at + cut])
-                at = min(len(data), at + cut)
+            data, sizes = framed(*bodies) + begun, iter(cuts)
+            while data:
+                data = feed(reader, data, next(sizes, 1 << 20), in_place=in_place)
                 await asyncio.sleep(0)
             reader.feed_eof()
 
-        sending, left = asyncio.create_task(send()), len(data)
-        for count in wanted:
-            if count > left:
-                break
-            got.append(await reader.readexactly(count))
-            left -= count
+        sending, got = asyncio.create_task(send()), []
+        for _ in bodies:
+            (size,) = struct.unpack(">i", await reader.readexactly(4))
+            got.append(await reader.readexactly(size))
         with pytest.raises(asyncio.IncompleteReadError) as error:
-            await reader.readexactly(left + 1)
+            await reader.readexactly(4)
         await sending
         return got, error.value.partial
 
     got, rest = asyncio.run(read())
-    assert b"".join(got) + rest == data
-    assert [len(each) for each in got] == wanted[: len(got)]
+    assert got == bodies
+    assert all(type(body) is bytes for body in got)  # what the client shares without a copy
+    assert rest == (begun if more < 4 else begun[4:])
+
+
+def test_a_large_frame_is_received_into_its_place():
+    """The socket is given all the room that is left, and the reader is woken once."""
+    frames = Frames()
+    frames.put(struct.pack(">i", 1 << 20) + b"abc")
+    assert len(frames.room()) == (1 << 20) - 3
+    frames.filled(100)
+    assert not frames.whole
+    frames.filled((1 << 20) - 103)
+    assert [len(body) for body in frames.whole] == [1 << 20]
+
+
+def test_what_is_no_broker_is_told():
+    async def greet():
+        reader = fresh()
+        reader.feed_data(b"\xffHTTP/1.1")
+        with pytest.raises(ValueError, match="no Kafka broker"):
+            await reader.readexactly(4)
+
+    asyncio.run(greet())
 
 
 def test_a_failure_reaches_who_waits_and_who_comes_later():
@@ -80,12 +123,15 @@ def test_a_socket_that_brings_too_much_is_stopped_until_more_is_wanted(monkeypat
         reader = fresh()
         socket = reader._transport
         for _ in range(5):
-            reader.feed_data(bytes(9))
+            reader.feed_data(framed(bytes(9)))
         assert (socket.stops, socket.starts) == (1, 0)
-        waiting = asyncio.create_task(reader.readexactly(46))
+        for _ in range(5):
+            await reader.readexactly(4)
+            assert await reader.readexactly(9) == bytes(9)
+        waiting = asyncio.create_task(reader.readexactly(4))
         await asyncio.sleep(0)
         assert socket.starts == 1
-        reader.feed_data(b"x")
-        assert await waiting == bytes(45) + b"x"
+        reader.feed_data(framed(b"x"))
+        assert await waiting == framed(b"x")[:4]
 
     asyncio.run(flood())

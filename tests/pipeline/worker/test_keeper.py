@@ -7,8 +7,9 @@ import pytest
 from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log import Fence
-from pipeline.worker.units.keeper import Keeper
-from pipeline.worker.units.unit import Sinks
+from pipeline.worker.units.keeper import MANY_AT_ONCE, Keeper
+from pipeline.worker.units.unit import Sinks, Unit
+from tests.pipeline.shards import chunk_of
 
 FENCES = [Fence("app", TopicPartition("payments", number), "w", 1) for number in range(3)]
 
@@ -77,5 +78,31 @@ def test_what_was_claimed_is_released_after_the_last_commit(story):
             assert log.disclaimed == []
         async with lock:
             assert FENCES[0] in log.disclaimed
+
+    story(tell)
+
+
+def test_the_last_alerts_of_a_backlog_do_not_wait(story):
+    """While a partition lies behind it commits at a slow pace; once it has caught up, what waits goes out at once."""
+
+    async def tell(log, keeper):
+        unit = Unit(FENCES[0], keeper._sinks)
+        keeper.units = {unit.source: unit}
+        unit.token, unit.alerts = object(), ["alert"]
+        commits = asyncio.Event()
+
+        async def commit(*, early):
+            unit.alerts = []
+            commits.set()
+            return early
+
+        unit.commit = commit
+        keeper._pace.committed(asyncio.get_running_loop().time() - 300.0, 10.0, is_behind=True)  # due in 200 s
+        keeper.fed([unit.source], [chunk_of([b"{}"] * MANY_AT_ONCE)])
+        keeper.commit_soon()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(commits.wait(), 0.05)
+        keeper.fed([unit.source], [])
+        await asyncio.wait_for(commits.wait(), 5)
 
     story(tell)

@@ -168,11 +168,16 @@ async def _is_processed(log, n):
     return await processed(log) == n
 
 
+def stop(child):
+    """Stop a process, and wait until all of its threads have."""
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 async def pause(log, child):
     """Stop a process at a random moment, but not while it holds the log's pen: then nobody could write."""
     while True:
-        child.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # all its threads have stopped
+        stop(child)
         try:
             await asyncio.wait_for(log.commit_offsets("probe", {}), 1)
         except TimeoutError:
