@@ -21,6 +21,7 @@ from aiokafka import conn
 _LIMIT_BYTES: Final = 64 << 20
 """So much of whole frames waits before the socket is stopped."""
 _SMALL_BYTES: Final = 64 << 10
+_MOST_BYTES: Final = 1 << 30
 _HEAD: Final = struct.Struct(">i")
 
 
@@ -70,8 +71,8 @@ class Frames:
                     self._rest = bytes(data[at:])
                     return
                 (size,) = _HEAD.unpack_from(data, at)
-                if size < 0:
-                    raise ValueError(f"a frame of {size} bytes: no Kafka broker answers there")
+                if not 0 <= size <= _MOST_BYTES:
+                    raise ValueError(f"a frame of {size:,} bytes: no Kafka broker answers there")
                 at += _HEAD.size
                 self._frame, self._filled = np.empty(size, np.uint8).data, 0
             taken = min(len(data) - at, len(self._frame) - self._filled)

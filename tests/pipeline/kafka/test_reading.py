@@ -93,10 +93,11 @@ def test_a_large_frame_is_received_into_its_place():
     assert [len(body) for body in frames.whole] == [1 << 20]
 
 
-def test_what_is_no_broker_is_told():
+@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request", b"\xff\xfb\x01\xff\xfb\x03"])
+def test_what_is_no_broker_is_told(greeting):
     async def greet():
         reader = fresh()
-        reader.feed_data(b"\xffHTTP/1.1")
+        reader.feed_data(greeting)
         with pytest.raises(ValueError, match="no Kafka broker"):
             await reader.readexactly(4)
 
