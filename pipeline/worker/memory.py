@@ -6,7 +6,7 @@ from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1  # <malloc.h>
 _M_MMAP_THRESHOLD: Final = -3
-_KEPT_BYTES: Final = 256 << 20
+_KEPT_BYTES: Final = 64 << 20
 _LARGE_BYTES: Final = 32 << 20  # the most that glibc takes
 
 
@@ -14,7 +14,7 @@ def tune_memory() -> None:
     """Keep what is freed for the next chunk, and look for garbage rarely.
 
     - glibc gives the end of its heap and every large block back to the system, which then has to clear the same pages
-      again, some thousands a second. It may keep up to 256 MiB; other C libraries do as they do.
+      again, some thousands a second. It may keep up to 64 MiB; other C libraries do as they do.
     - Columns are no garbage cycles: those are looked for a hundred times less often than Python does by default.
     """
     gc.freeze()

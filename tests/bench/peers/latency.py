@@ -172,10 +172,7 @@ def write_page(found: Mapping[Load, Mapping[str, Latencies]], runs: int, folder:
     first, names = next(iter(found)), next(iter(found.values()))
     settings = [f"- Machine: {machine()}; {runtimes()}."]
     settings += [f"- {ENGINES[name].title} {ENGINES[name].version()}: {ENGINES[name].settings}." for name in names]
-    shared = [load for load in found if load.share]
-    most = "".join(
-        _CAPACITY.format(capacity=round(load.rate / (load.share or 1)), limit=_HELD_MS) for load in shared[:1]
-    )
+    most = [round(load.rate / load.share) for load in found if load.share]
     page.write_text(
         _PAGE.format(
             seconds=first.seconds,
