@@ -54,7 +54,10 @@ class _Batch(NamedTuple):
     base_offset: int = 0
     next_offset: int = 0
     attributes: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
     producer_id: int = -1
+    records: int = 0
 
     @property
     def client(self) -> Any:
@@ -146,8 +149,9 @@ def _batches(region: Region) -> Iterator[_Batch]:
 
 
 def _described(data: bytes, start: int, stop: int) -> _Batch:
-    base, _, _, magic, _, attributes, last, _, _, producer_id, _, _, _ = _HEAD.unpack_from(data, start)
-    return _Batch(data, start, stop, magic, base, base + last + 1, attributes, producer_id)
+    head = _HEAD.unpack_from(data, start)
+    base, _, _, magic, _, attributes, last, first_ms, last_ms, producer_id, _, _, records = head
+    return _Batch(data, start, stop, magic, base, base + last + 1, attributes, first_ms, last_ms, producer_id, records)
 
 
 def _is_sound(batch: _Batch) -> bool:
@@ -167,17 +171,17 @@ def _split(batch: _Batch, position: int) -> _Part | None:
     """The records of a batch, without an object for each; ``None`` where that can't be done."""
     if batch.magic != _NEW:
         return None
-    data, start, stop, *_ = batch
-    base, _, _, _, _, attributes, _, first_ms, last_ms, _, _, _, count = _HEAD.unpack_from(data, start)
-    payload, begin, packing = data, start + _HEAD.size, attributes & _CODEC
+    payload, begin, packing = batch.data, batch.start + _HEAD.size, batch.attributes & _CODEC
     if packing:
-        payload, begin = _unpacked(packing, data[begin:stop]), 0
-    found = split(payload, begin, count)
+        payload, begin = _unpacked(packing, payload[begin : batch.stop]), 0
+    found = split(payload, begin, batch.records)
     if found is None:
         return None
-    offsets = found.offset + base
+    offsets = found.offset + batch.base_offset
     kept = slice(int(np.searchsorted(offsets, position)), None)
-    stamps = np.full(count, last_ms) if attributes & _LOG_APPEND_TIME else found.time + first_ms
+    stamps = (
+        np.full(batch.records, batch.last_ms) if batch.attributes & _LOG_APPEND_TIME else found.time + batch.first_ms
+    )
     return _Part(
         offsets[kept],
         stamps[kept],

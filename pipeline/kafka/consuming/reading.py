@@ -122,7 +122,8 @@ class ResponseReader(asyncio.StreamReader):
         self._wakeup_waiter()  # type: ignore[attr-defined]  # what a subclass has to call
         transport: Any = self._transport  # type: ignore[attr-defined]
         waiting_bytes = sum(map(len, self.frames.whole))
-        if waiting_bytes > _LIMIT_BYTES and transport is not None and not self._paused:  # type: ignore[has-type]
+        is_paused = self._paused  # type: ignore[has-type]  # the base class has it, its types don't
+        if waiting_bytes > _LIMIT_BYTES and transport is not None and not is_paused:
             transport.pause_reading()
             self._paused = True
 
@@ -149,17 +150,27 @@ class _Receiver(asyncio.BufferedProtocol):
     """Lets the socket write into the frames; all but what comes is passed on to the library's protocol."""
 
     def __init__(self, protocol: "_Protocol", reader: ResponseReader) -> None:
+        self._protocol = protocol
         self._reader = reader
-        self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
-        self.eof_received = protocol.eof_received  # type: ignore[method-assign]
-        self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = protocol.resume_writing  # type: ignore[method-assign]
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         return self._reader.frames.room()
 
     def buffer_updated(self, nbytes: int) -> None:
         self._reader.feed_count(nbytes)
+
+    def eof_received(self) -> bool | None:
+        keeps_open: bool | None = self._protocol.eof_received()
+        return keeps_open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
 
 
 class _Protocol(conn.AIOKafkaProtocol):  # type: ignore[misc]  # the library has no types

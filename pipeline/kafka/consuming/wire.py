@@ -35,7 +35,7 @@ class _InPlace(Bytes):  # type: ignore[misc]  # the library has no types, here a
         return Region(response, start, start + size)
 
 
-class FetchInPlace(FetchRequest):  # type: ignore[misc]
+class FetchInPlace(FetchRequest):  # type: ignore[misc]  # the library has no types
     """The library's request, with record batches as ``Region`` in what comes back."""
 
     def build(self, request_struct_class: Any) -> Any:
