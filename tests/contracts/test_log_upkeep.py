@@ -4,9 +4,7 @@ import pytest
 
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.log import Difference, TopicSpec
-from tests.contracts.test_log_contract import COMPACT, FOUR, T0, TOPIC, Member, opener, out, over_log, read_all
-
-__all__ = ["opener"]  # a fixture
+from tests.contracts.logs import COMPACT, FOUR, T0, TOPIC, Member, out, over_log, read_all
 
 MISSING = TopicSpec(name="missing", partitions=3)
 
