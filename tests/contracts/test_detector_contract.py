@@ -1,8 +1,5 @@
-"""What every detector in the registry must keep to; a new one is tested before its author writes a test."""
+"""What every detector of series in the registry must keep to; a new one is tested before its author writes a test."""
 
-import doctest
-import inspect
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -10,47 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import detectors
-from detectors import KEYED, SERIES
+from detectors import SERIES
 from detectors.base import ArrayDetector
+from tests.contracts.detector_settings import ODD_VALUES, SETTINGS, every_series
 
-SMOOTHING = [{"half_life": -3.5}, {"half_life": float("nan")}, {"warmup": 1}, {"floor": -0.25}]
-SETTINGS = {
-    **{kind: {"warmup": 5} for kind in sorted(SERIES)},
-    "half_space_trees": {"warmup": 10},
-    "multiscale": {"warmup": 40},
-    "random_cuts": {"warmup": 10},
-    "threshold": {"above": 20.0, "margin": 2.0},
-}
-WRONG = {
-    "adwin": [{"delta": 0.0}, {"delta": 1.5}, {"warmup": 1}],
-    "cusum": [{"slack": -0.25}, *SMOOTHING],
-    "ewma": SMOOTHING,
-    "half_space_trees": [{"warmup": 7}],
-    "multiscale": [{"warmup": 39}, {"looks": -0.25}, {"looks": float("inf")}],
-    "page_hinkley": [{"slack": -0.25}, {"warmup": 1}, {"floor": -0.25}],
-    "persistence": SMOOTHING,
-    "random_cuts": [{"warmup": 7}],
-    "robust_z": [{"warmup": 1}, {"warmup": 9, "window": 8}, {"floor": -0.25}],
-    "seasonal": SMOOTHING,
-    "spot": [{"share": 0.5}, {"depth": -1.5}, {"memory": 0.0}, {"warmup": 1}],
-    "threshold": [{"above": float("inf")}, {"above": 1.0, "margin": -0.5}, {"above": 1.0, "below": 2.5}, {}],
-}
-# Columns of records that are odd, and settings, for each keyed function.
-COLUMNS = {
-    "amount_score": ((95.0, 9.0, 20.0, 30.0), {}),
-    "distinct_score": ((9.0, 10.0), {}),
-    "newness": ((900.0, 500.0, 100.0), {}),
-    "silence_score": ((50_000.0, 1_000.0, 30.0), {}),
-    "travel_distance": ((20.0, 50.0, 25.0, 40.0), {}),
-    "travel_speed": ((900.0, 60_000.0), {}),
-    "velocity_score": ((40.0, 4.0), {}),
-}
 WARM = 60
-ODD_VALUES = [np.nan, np.inf, -np.inf, 1e308, -1e308]
-
-every_series = pytest.mark.parametrize("kind", sorted(SERIES))
-every_keyed = pytest.mark.parametrize("name", sorted(KEYED))
 
 
 def build(kind, n_series):
@@ -235,84 +196,6 @@ def test_refuses_foreign_state(kind):
         detector.restore({**state, "stranger": np.zeros(2)})
     with pytest.raises(ValueError, match="length"):
         detector.restore({**state, "ignored": np.zeros(3)})
-
-
-@pytest.mark.parametrize(("kind", "wrong"), [(kind, wrong) for kind in sorted(WRONG) for wrong in WRONG[kind]])
-def test_wrong_settings_are_named(kind, wrong):
-    """A wrong setting is refused at once, with the offending value in the message."""
-    shown = str(list(wrong.values())[-1]) if wrong else "neither"
-    with pytest.raises(ValueError, match=shown):
-        SERIES[kind](**wrong)
-
-
-@every_series
-def test_settings_are_keyword_only(kind):
-    """No setting can be passed by position."""
-    kinds = {parameter.kind for parameter in inspect.signature(SERIES[kind]).parameters.values()}
-    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
-
-
-@pytest.mark.parametrize("thing", [*SERIES.values(), *KEYED.values()], ids=lambda thing: thing.__name__)
-def test_documented_with_a_running_example(thing):
-    """Each docstring says cost and reference, and its example runs."""
-    for section in ("Args:", "Cost:", "Reference:", ">>>"):
-        assert section in thing.__doc__
-    scope = vars(sys.modules[thing.__module__])
-    examples = doctest.DocTestFinder(recurse=False).find(thing, globs=dict(scope))
-    assert doctest.DocTestRunner().run(examples[0]).failed == 0
-    if inspect.isclass(thing):
-        assert thing.cost
-        assert thing.best_for
-
-
-def test_registries_hold_every_public_detector():
-    """What the package exports is what the registries list, sorted."""
-    listed = {thing.__name__ for thing in [*SERIES.values(), *KEYED.values()]}
-    assert set(detectors.__all__) - {"KEYED", "SERIES", "SeriesDetector"} == listed
-    assert detectors.__all__ == sorted(detectors.__all__, key=lambda name: (not name.isupper(), name))
-    assert set(SETTINGS) == set(WRONG) == set(SERIES)
-    assert set(COLUMNS) == set(KEYED)
-
-
-@every_keyed
-def test_keyed_records_do_not_influence_each_other(name):
-    """A record's score is the same alone and among others, bit for bit, and the columns are left as they were."""
-    columns, more = COLUMNS[name]
-    rng = np.random.default_rng(2)
-    together = [np.floor(column * rng.uniform(0.2, 3.0, 257)) for column in columns]
-    before = [column.copy() for column in together]
-    scores = KEYED[name](*together, **more)
-    assert scores.shape == (257,)
-    assert all(np.array_equal(left, right) for left, right in zip(before, together, strict=True))
-    alone = np.concatenate([KEYED[name](*(c[i : i + 1] for c in together), **more) for i in range(257)])
-    strided = KEYED[name](*(np.repeat(c, 2)[::2] for c in together), **more)
-    assert scores.tobytes() == alone.tobytes() == strided.tobytes()
-
-
-@every_keyed
-def test_keyed_takes_no_records_and_whole_columns(name):
-    """An empty chunk gives an empty result, and int64 columns the same as float64 ones."""
-    columns, more = COLUMNS[name]
-    empty = KEYED[name](*(np.empty(0) for _ in columns), **more)
-    assert empty.shape == (0,)
-    floats, whole = ([np.array([c], kind) for c in columns] for kind in (np.float64, np.int64))
-    assert KEYED[name](*floats, **more) == KEYED[name](*whole, **more)
-
-
-@pytest.mark.parametrize("name", sorted(set(KEYED) - {"newness"}))
-@pytest.mark.parametrize("bad", ODD_VALUES)
-def test_keyed_is_safe_against_odd_input(name, bad):
-    """An odd number in any column gives NaN or a finite score, no warning, and leaves the neighbours alone."""
-    columns, more = COLUMNS[name]
-    clean = KEYED[name](*([c] for c in columns), **more)[0]
-    assert np.isfinite(clean)
-    for position in range(len(columns)):
-        dirty = [np.array([c, bad if i == position else c, c]) for i, c in enumerate(columns)]
-        scores = KEYED[name](*dirty, **more)
-        assert not np.isinf(scores).any()
-        assert scores[0] == scores[2] == clean
-        if np.isnan(bad):
-            assert np.isnan(scores[1])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in sorted(SERIES) if SERIES[kind].follow is not ArrayDetector.follow])
