@@ -13,6 +13,7 @@ from pipeline.cli.main import app
 from tests.pipeline.cli.forking import Forked
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "payments.toml"
+T0 = 1_700_000_000_000
 
 CONFIG = """
 [app]
@@ -48,6 +49,11 @@ table = "recent"
 when = "n >= 3"
 severity = "low"
 """
+
+
+def payload(number, customer, cents):
+    """An order, another one for each number."""
+    return orjson.dumps({"id": f"o{number}", "customer": customer, "ts": T0 + 1_000 * number, "cents": cents})
 
 
 @dataclass

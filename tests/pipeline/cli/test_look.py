@@ -1,19 +1,10 @@
 """What a worker made, seen through the commands that look."""
 
-import signal
-
-import orjson
 import pytest
 
-from detectors import SERIES
-from tests.pipeline.cli.conftest import CONFIG, Shell
+from tests.pipeline.cli.conftest import CONFIG, Shell, payload
 
-T0 = 1_700_000_000_000
 ORDERS = [("ann", 400), ("bob", 100), ("ann", 700), ("ann", 50), ("cy", 2_000), ("bob", 20)]
-
-
-def payload(number, customer, cents):
-    return orjson.dumps({"id": f"o{number}", "customer": customer, "ts": T0 + 1_000 * number, "cents": cents})
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +69,6 @@ def test_what_is_no_alert_is_passed_over_and_said(shell):
     assert (result.exit_code, result.stdout) == (0, "")
     assert "alerts/" in result.stderr
     assert "is it the right topic?" in result.stderr
-
-
-def test_a_subscriber_may_come_first(shell):
-    """Following alerts before anything ran waits for them; SIGTERM ends it with code 0."""
-    missing = shell.run("alerts")
-    assert (missing.exit_code, "no event log" in missing.stderr) == (3, True)
-    follower = shell.start("alerts", "--follow")
-    shell.ok("produce", "orders", data=payload(0, "ann", 5_000))
-    assert shell.start("worker", "--until-idle").wait(60) == 0
-    assert orjson.loads(follower.stdout.readline())["key"] == "ann"
-    follower.send_signal(signal.SIGTERM)
-    assert follower.communicate(timeout=20) == (b"", b"")
-    assert follower.returncode == 0
 
 
 def test_before_any_worker_there_are_no_alerts(shell):
@@ -221,77 +199,6 @@ def test_dead_letters_show_why(done):
     assert headers["streamgauge-reason"]
 
 
-def test_check_tells_every_mistake(shell):
-    """A wrong file gives every mistake with its place and code 2, to programs as one object; a right one is ok."""
-    assert shell.ok("check")[0] | {"file": "", "log": ""} == {
-        "file": "",
-        "ok": True,
-        "app": "shop",
-        "log": "",
-        "streams": 2,
-        "tables": 1,
-        "rules": 2,
-        "detectors": 0,
-        "scores": 0,
-        "flows": 0,
-        "lists": 0,
-        "problems": [],
-    }
-    text = shell.config.read_text()
-    shell.config.write_text(text.replace("spent >= 1000", "spnt >= 1000").replace('"low"', '"lo"'))
-    result = shell.run("check")
-    told = orjson.loads(result.stdout)
-    assert (result.exit_code, told["ok"], len(told["problems"])) == (2, False, 2)
-    assert all(f"{shell.config}:" in problem for problem in told["problems"])
-    people = shell.run("check", "--format", "table")
-    assert (people.exit_code, people.stderr.count("\n")) == (2, 2)
-
-
-def test_other_commands_refuse_a_wrong_configuration_alike(shell):
-    """A worker does not start on a wrong file: the same sentences, the same code."""
-    shell.config.write_text(shell.config.read_text().replace("spent >= 1000", "spnt >= 1000"))
-    wrong = [shell.run(*words) for words in (["worker", "--until-idle"], ["topics"], ["check", "--format", "table"])]
-    assert {result.exit_code for result in wrong} == {2}
-    assert len({result.stderr for result in wrong}) == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_drains_a_worker(shell, number):
-    """A signalled worker commits what it processed, gives up its partitions and ends with 0; the next goes on there."""
-    worker = shell.start("worker")
-    shell.ok("produce", "orders", data=b"\n".join(payload(at, "ann", 1) for at in range(500)))
-    follower = shell.start("alerts", "--follow", "--since", "start")
-    assert orjson.loads(follower.stdout.readline())["rule"] == "third-order"
-    worker.send_signal(number)
-    _, said = worker.communicate(timeout=30)
-    assert worker.returncode == 0, said
-    assert b"committing what was processed" in said
-    rows = shell.ok("lag", "--no-rates")
-    assert sum(row["lag_records"] for row in rows) == 0
-    assert {row["lease"] for row in rows} <= {"free", "none"}
-    assert [row["n"] for row in shell.ok("tables", "show", "recent")] == [500]
-
-
-def test_version_names_what_runs():
-    """The version of the product and of what it stands on."""
-    from typer.testing import CliRunner
-
-    from pipeline.cli.main import app
-
-    told = orjson.loads(CliRunner().invoke(app, ["version"]).stdout)
-    assert told["streamgauge"] == "0.1.0"
-    assert {"python", "numpy", "faust-streaming"} <= set(told)
-
-
-def test_web_serves_until_a_signal(shell):
-    """The web view says its address and ends with 0 on SIGTERM."""
-    web = shell.start("web", "--port", "0")
-    assert web.stdout.readline().startswith(b"web view: http://127.0.0.1:")
-    web.send_signal(signal.SIGTERM)
-    _, said = web.communicate(timeout=30)
-    assert web.returncode == 0, said
-
-
 def test_a_table_too_wide_to_fit_becomes_paragraphs(example_shell):
     """The health tables have more columns than fit beside each other: each row is a paragraph of names and values."""
     example_shell.ok("load", "payments", "--rate", "200", "--duration", "500ms", "--no-campaigns")
@@ -300,17 +207,3 @@ def test_a_table_too_wide_to_fit_becomes_paragraphs(example_shell):
     assert "payments/0 \u00b7 20" in shown
     assert "append_processed.p99 " in shown
     assert "\u2026" not in shown
-
-
-def test_detectors_tells_what_there_is_to_choose_from():
-    """Every kind with its cost, what it is best for and its settings; it needs no configuration."""
-    from typer.testing import CliRunner
-
-    from pipeline.cli.main import app
-
-    told = CliRunner().invoke(app, ["detectors"]).stdout.splitlines()
-    found = {row["kind"]: row for row in map(orjson.loads, told)}
-    assert sorted(found) == sorted([*SERIES, "risk"])
-    assert "review=0.5 block=0.9" in found["risk"]["settings"]
-    assert found["multiscale"]["settings"] == "warmup=100 looks=0.5"
-    assert all(row["cost"] and row["best_for"] for row in found.values())

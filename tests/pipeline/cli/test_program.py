@@ -1,13 +1,15 @@
-"""Errors are one line and a code, whatever went wrong; help is quick; outputs end quietly."""
+"""Errors are one line and a code, whatever went wrong; help is quick; outputs end quietly; versions are told."""
 
 import os
 import subprocess
 import sys
 
+import orjson
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from detectors import SERIES
 from pipeline import errors
 from pipeline.cli import program
 from pipeline.cli.main import app
@@ -189,3 +191,20 @@ def test_a_reader_that_goes_away_ends_it_quietly(shell, form):
     assert process.wait(30) == program.CLOSED
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_version_names_what_runs():
+    """The version of the product and of what it stands on."""
+    told = orjson.loads(invoke("version").stdout)
+    assert told["streamgauge"] == "0.1.0"
+    assert {"python", "numpy", "faust-streaming"} <= set(told)
+
+
+def test_detectors_tells_what_there_is_to_choose_from():
+    """Every kind with its cost, what it is best for and its settings; it needs no configuration."""
+    told = invoke("detectors").stdout.splitlines()
+    found = {row["kind"]: row for row in map(orjson.loads, told)}
+    assert sorted(found) == sorted([*SERIES, "risk"])
+    assert "review=0.5 block=0.9" in found["risk"]["settings"]
+    assert found["multiscale"]["settings"] == "warmup=100 looks=0.5"
+    assert all(row["cost"] and row["best_for"] for row in found.values())
