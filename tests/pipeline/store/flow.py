@@ -1,4 +1,4 @@
-"""Shards that write their state to a log, and a store that follows it."""
+"""Shards that write their state to a log, a store that follows it, and whether it says the same."""
 
 import random
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 from agents.events import Outgoing, Records, TopicPartition
 from pipeline.log.api import TopicSpec
 from pipeline.readmodel.columns import columns_of
+from pipeline.readmodel.query import MAX_LIMIT, TableQuery, run
 from pipeline.store.rows.keeper import TableKeeper
 from pipeline.store.rows.pages import find_rows
 from pipeline.views import TableReader
@@ -14,6 +15,7 @@ from tests.pipeline.shards import app, build_shard, chunk_of, payload
 
 STATE = "app-payments-state"
 TABLES = ("recent", "windows")
+EVERYTHING = TableQuery(limit=MAX_LIMIT)
 MEASURES = (
     Measure(name="n", kind="count"),
     Measure(name="spent", kind="sum", input="cents"),
@@ -97,3 +99,10 @@ class Flow:
 
     def names(self, table):
         return [info.name for info in columns_of(self.reader.specs[table])]
+
+
+def same(flow, table, asked=EVERYTHING):
+    """The store says what a view of the state topics does."""
+    got, expected = flow.page(table, asked), run(flow.reader.view(table), asked)
+    assert (got.matching, got.total) == (expected.matching, expected.total), asked
+    assert got.rows == expected.rows, asked

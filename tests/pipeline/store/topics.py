@@ -1,6 +1,7 @@
-"""Topics with alerts, incidents, labels and refused records in them."""
+"""Topics with alerts, incidents, labels and refused records in them, and a store that follows them."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 
@@ -10,10 +11,14 @@ from pipeline.deadletter import dead_letters
 from pipeline.incidents.model import Incident, Notice, Snoozed
 from pipeline.incidents.records import encode_notice, encode_record
 from pipeline.log.api import TopicSpec
+from pipeline.store.answers import StoredAnswers
+from pipeline.store.follower import Follower
+from pipeline.store.topics.feeds import feeds_of
 from tests.pipeline.shards import app, chunk_of
 
 CONFIG = app(alerts_topic="alerts")
 STATE, NOTICES, LABELS = "app-alert-state", "app-alert-notices", "app-labels"
+NOW_MS = 100 * 3_600_000  # of the store's clock
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
@@ -112,3 +117,35 @@ def letters(rejects, *, partition=0):
     chunk = chunk_of(values, partition=partition)
     made = dead_letters(chunk, [reject for _, reject in rejects])
     return Outgoing(made.topic, partition, made.records)
+
+
+class Setting:
+    """A log, a store that follows it, and what the store says."""
+
+    def __init__(self, log, database, feeds=None):
+        self.log = log
+        self._thread = ThreadPoolExecutor(1)
+        self.follower = Follower(log, database, feeds or feeds_of(CONFIG), self._thread)
+        self.answers = StoredAnswers(database, CONFIG, {}, clock_ms=lambda: NOW_MS)
+
+    async def tell(self, *outgoing):
+        """Append, and let the store follow."""
+        await self.log.append(outgoing)
+        while await self.follower.refresh():
+            pass
+
+    def close(self):
+        self._thread.shutdown()
+
+
+async def paged(ask, asked):
+    """All rows of a list, page by page."""
+    rows, cursor = [], None
+    while True:
+        page = await ask(type(asked)(**({name: getattr(asked, name) for name in asked.__slots__} | {"cursor": cursor})))
+        assert len(page.rows) <= asked.limit
+        rows += page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return rows
+        assert len(page.rows) == asked.limit
