@@ -27,6 +27,8 @@ FLAGS = (
     "--disable-sync",
 )
 
+PAGES = ("/", "/incidents", "/alerts", "/tables", "/tables/account_10m", "/rules", "/dead-letters", "/lag", "/system")
+
 # What axe, which must be loaded, finds serious or critical by WCAG 2.1 AA.
 VIOLATIONS = """
 const done = arguments[arguments.length - 1];

@@ -7,9 +7,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.pipeline.web.filled import example, fill, on_log
-from tests.pipeline.web.running import VIOLATIONS, browser, need_chromium, until, web
+from tests.pipeline.web.running import PAGES, VIOLATIONS, browser, need_chromium, until, web
 
-PAGES = ("/", "/incidents", "/alerts", "/tables", "/tables/account_10m", "/rules", "/dead-letters", "/lag", "/system")
 LINKED = {"/incidents": ".sg-incidents a", "/alerts": ".sg-alert", "/tables/account_10m": ".ag-row a"}
 
 
