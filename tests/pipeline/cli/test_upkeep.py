@@ -238,7 +238,7 @@ def test_a_reset_touches_no_stream(worked):
 def test_a_reset_is_refused_while_a_worker_lives(worked):
     """A living worker is named, with 3; nothing is deleted."""
     worker = worked.start("worker")
-    follower = worked.start("alerts", "--follow", "--since", "end")
+    follower = worked.start("alerts", "--follow", "--since", "start", "--key", "cy")
     worked.order(("cy", 3_000))
     assert orjson.loads(follower.stdout.readline())["key"] == "cy"
     for words in (["--yes"], ["--dry-run"]):
