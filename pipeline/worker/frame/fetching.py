@@ -14,7 +14,8 @@ from pipeline.log.api import Log
 from pipeline.worker.frame.delivery import ChunkEvent
 from pipeline.worker.frame.fairness import even
 from pipeline.worker.frame.plain import PlainFeed
-from pipeline.worker.units.keeper import MANY_AT_ONCE, Keeper
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.pace import MANY_AT_ONCE
 
 _logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 2 << 20

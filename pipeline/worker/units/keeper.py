@@ -15,15 +15,12 @@ from pipeline.log.api import Fence
 from pipeline.worker.units.contract import BuildShard
 from pipeline.worker.units.notices import listed
 from pipeline.worker.units.opening import Opening
-from pipeline.worker.units.pace import Pace
+from pipeline.worker.units.pace import Pace, backlog_of
 from pipeline.worker.units.suspects import Suspects
 from pipeline.worker.units.unit import Sinks, Unit
 from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
-MANY_AT_ONCE = 2_000
-"""A fetch that finds so many records of a partition works off a backlog."""
-_MUCH_AT_ONCE = 256 << 10  # bytes that say the same: a record of an internal topic holds many rows
 _ROUND_S = 2.0  # how long the slowest commit may hold up the next regular round of all
 _AWAY_MS = 500  # between two tries to open a unit while the log does not answer
 
@@ -218,12 +215,12 @@ class Keeper:
         loop = asyncio.get_running_loop()
         while urgent := self._urgent():
             self._early_changed.clear()
-            await self._until(min(self._pace.due(is_behind=unit.is_behind) for unit in urgent))
-            units = [unit for unit in self._urgent() if self._pace.due(is_behind=unit.is_behind) <= loop.time()]
+            await self._until(min(self._pace.due(backlog=unit.backlog) for unit in urgent))
+            units = [unit for unit in self._urgent() if self._pace.due(backlog=unit.backlog) <= loop.time()]
             for unit in units:
                 self._hurrying.add(unit.source)
                 self._spawn(self._hurry(unit))
-                self._pace.committed(loop.time(), unit.commit_cost_s, is_behind=unit.is_behind)
+                self._pace.committed(loop.time(), unit.commit_cost_s, backlog=unit.backlog)
 
     async def _until(self, due: float) -> None:
         """Wait until then, or until an early commit may be due before."""
@@ -285,11 +282,12 @@ class Keeper:
             unit = self.units.get(source)
             if unit is None:
                 continue
-            unit.caught_up = source not in found
-            was_behind, unit.is_behind = unit.is_behind, not unit.caught_up and _is_much(found[source])
-            if was_behind and not unit.is_behind:
+            chunk = found.get(source)
+            unit.caught_up = chunk is None
+            before, unit.backlog = unit.backlog, 0.0 if chunk is None else _backlog(chunk)
+            if unit.backlog < before:
                 self._early_changed.set()
 
 
-def _is_much(chunk: Chunk) -> bool:
-    return len(chunk) >= MANY_AT_ONCE or payload_bytes(chunk.values) >= _MUCH_AT_ONCE
+def _backlog(chunk: Chunk) -> float:
+    return backlog_of(len(chunk), payload_bytes(chunk.values))

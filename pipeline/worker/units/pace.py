@@ -2,32 +2,53 @@
 
 from typing import Final
 
-_EARLY_SHARE: Final = 3
+MANY_AT_ONCE: Final = 2_000
+"""A fetch that finds so many records of a partition works off a backlog."""
+_FULL_AT_ONCE: Final = 4 * MANY_AT_ONCE
+_MUCH_BYTES: Final = 256 << 10
+"""Bytes that say the same: a record of an internal topic holds many rows."""
+_FULL_BYTES: Final = 4 * _MUCH_BYTES
+
+_LIVE_SHARE: Final = 3
 """The next early commit waits so many times as long as the last one kept the processor busy."""
 _BACKLOG_SHARE: Final = 50
-"""The same for partitions that lie behind: there a commit costs more than it hurries."""
+"""The same for partitions that lie far behind: there a commit costs more than it hurries."""
+
+
+def backlog_of(records: int, size_bytes: int) -> float:
+    """How far behind a partition lies whose fetch found this much: 0 for not at all, otherwise 1/4 to 1.
+
+    >>> [backlog_of(records, records * 2) for records in (1_999, 2_000, 6_000, 10_000)]
+    [0.0, 0.25, 0.75, 1.0]
+    """
+    if records < MANY_AT_ONCE and size_bytes < _MUCH_BYTES:
+        return 0.0
+    return min(1.0, max(records / _FULL_AT_ONCE, size_bytes / _FULL_BYTES))
 
 
 class Pace:
-    """When the next early commit is due, in s of the caller's clock; partitions with a backlog have a slower pace.
+    """When the next early commit is due, in s of the caller's clock; the larger its backlog, the slower a partition's.
 
     >>> pace = Pace()
-    >>> pace.committed(100.0, 0.002, is_behind=False)
-    >>> pace.committed(100.0, 0.004, is_behind=True)
-    >>> round(pace.due(is_behind=False), 3), round(pace.due(is_behind=True), 3)
+    >>> pace.committed(100.0, 0.002, backlog=0.0)
+    >>> pace.committed(100.0, 0.004, backlog=1.0)
+    >>> round(pace.due(backlog=0.0), 3), round(pace.due(backlog=1.0), 3)
     (100.018, 100.2)
+    >>> pace.committed(200.0, 0.004, backlog=0.25)
+    >>> round(pace.due(backlog=1.0), 3)
+    200.05
     """
 
     def __init__(self) -> None:
         self._live_at = 0.0
         self._behind_at = 0.0
 
-    def due(self, *, is_behind: bool) -> float:
+    def due(self, *, backlog: float) -> float:
         """When a partition may commit early."""
-        return max(self._live_at, self._behind_at) if is_behind else self._live_at
+        return max(self._live_at, self._behind_at) if backlog else self._live_at
 
-    def committed(self, now: float, cost_s: float, *, is_behind: bool) -> None:
-        """Note an early commit, and the processor time that it takes, s."""
-        self._live_at = max(self._live_at, now) + _EARLY_SHARE * cost_s
-        if is_behind:
-            self._behind_at = max(self._behind_at, now) + _BACKLOG_SHARE * cost_s
+    def committed(self, now: float, cost_s: float, *, backlog: float) -> None:
+        """Note an early commit of a partition, and the processor time that it takes, s."""
+        self._live_at = max(self._live_at, now) + _LIVE_SHARE * cost_s
+        if backlog:
+            self._behind_at = max(self._behind_at, now) + _BACKLOG_SHARE * backlog * cost_s

@@ -70,7 +70,7 @@ class Unit:
         self.in_flight = False  # whether a chunk is on its way through the agent
         self.is_committing = False
         self.caught_up = False  # whether the last fetch found nothing
-        self.is_behind = False  # whether the last fetch found a lot
+        self.backlog = 0.0  # how much the last fetch found, 0 to 1: see ``pace``
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
         self.restore_steps = 0  # how often its restoring got on

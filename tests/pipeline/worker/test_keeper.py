@@ -7,7 +7,8 @@ import pytest
 from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log import Fence
-from pipeline.worker.units.keeper import MANY_AT_ONCE, Keeper
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.pace import MANY_AT_ONCE
 from pipeline.worker.units.unit import Sinks, Unit
 from tests.pipeline.shards import chunk_of
 
@@ -97,7 +98,7 @@ def test_the_last_alerts_of_a_backlog_do_not_wait(story):
             return early
 
         unit.commit = commit
-        keeper._pace.committed(asyncio.get_running_loop().time() - 300.0, 10.0, is_behind=True)  # due in 200 s
+        keeper._pace.committed(asyncio.get_running_loop().time() - 300.0, 10.0, backlog=1.0)  # due in 200 s
         keeper.fed([unit.source], [chunk_of([b"{}"] * MANY_AT_ONCE)])
         keeper.commit_soon()
         with pytest.raises(TimeoutError):
