@@ -1,14 +1,14 @@
 """``python -m tests.bench.gate [--update]``: has the hot path become slower than it was?
 
-Neither wall time nor the machine's speed counts: the job is paired with fixed loops of the same kinds of work, round by
-round, and the ratio of their processor times is compared with the one on record. More than 15 % above it fails, if it
-is so again when measured anew.
+Neither wall time nor the machine's speed counts: the job takes turns with fixed loops of the same kinds of work, and the
+ratio of their processor times, each at its best, is compared with the one on record. More than 15 % above it fails, if
+it is so again when measured anew. Memory is handled as in a worker: without, one process of three takes a fifth longer,
+for its heap ends where the system has to clear it again and again.
 """
 
 import argparse
 import json
 import math
-import statistics
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ import orjson
 
 from agents.events import Chunk, TopicPartition
 from pipeline.config import load_config
+from pipeline.worker.memory import tune_memory
 from tables.slices import payloads_of
 from tests.pipeline.shards import build_shard
 
@@ -117,10 +118,11 @@ class Job:
 
 
 def measured(job: Job, rounds: int) -> float:
-    """The median over rounds of how often the loops fit into the job."""
+    """How often the loops fit into the job, each at its best: what disturbs either only ever adds to it."""
     job.work()
     job.calibrate()
-    return statistics.median(_seconds(job.work) / _seconds(job.calibrate) for _ in range(rounds))
+    pairs = [(_seconds(job.work), _seconds(job.calibrate)) for _ in range(rounds)]
+    return min(work for work, _ in pairs) / min(loops for _, loops in pairs)
 
 
 def _seconds(work: Callable[[], None]) -> float:
@@ -133,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--update", action="store_true", help="put the ratio on record")
     update = parser.parse_args().update
+    tune_memory()
     with tempfile.TemporaryDirectory() as folder:
         job = Job(Path(folder))
         if update:
