@@ -2,8 +2,8 @@
 
 Neither wall time nor the machine's speed counts: the job takes turns with fixed loops of the same kinds of work, and
 the ratio of their processor times, each at its best, is compared with the one on record. More than 15 % above it fails,
-if it is so again when measured anew. Memory is handled as in a worker: without, one process of three takes a fifth longer,
-for its heap ends where the system has to clear it again and again.
+if it is so again when measured anew. Memory is handled as in a worker: without, one process of three takes a fifth
+longer, for its heap ends where the system has to clear it again and again.
 """
 
 import argparse
