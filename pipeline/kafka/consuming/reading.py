@@ -13,9 +13,9 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, Final
 
-import numpy as np
 from aiokafka import conn
 
 _LIMIT_BYTES: Final = 64 << 20
@@ -32,7 +32,8 @@ class Frames:
         self.whole: deque[bytes] = deque()
         self._small = memoryview(bytearray(_SMALL_BYTES))
         self._rest = b""  # what came of the next head
-        self._frame: memoryview | None = None  # that is being received
+        self._store = BytesIO()
+        self._frame: memoryview | None = None  # of the store: what is being received
         self._filled = 0
 
     @property
@@ -74,7 +75,8 @@ class Frames:
                 if not 0 <= size <= _MOST_BYTES:
                     raise ValueError(f"a frame of {size:,} bytes: no Kafka broker answers there")
                 at += _HEAD.size
-                self._frame, self._filled = np.empty(size, np.uint8).data, 0
+                self._store = BytesIO(bytes(size))
+                self._frame, self._filled = self._store.getbuffer(), 0
             taken = min(len(data) - at, len(self._frame) - self._filled)
             self._frame[self._filled : self._filled + taken] = data[at : at + taken]
             self._filled += taken
@@ -83,7 +85,7 @@ class Frames:
 
     def _close(self) -> None:
         if self._frame is not None and self._filled == len(self._frame):
-            self.whole.append(bytes(self._frame))
+            self.whole.append(self._store.getvalue())  # no copy: these are the bytes that were filled
             self._frame = None
 
 

@@ -27,7 +27,7 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnReque
 from aiokafka.structs import TopicPartition
 
 from pipeline.kafka.connection import Connections, passes
-from pipeline.kafka.producing.sending import Batch
+from pipeline.kafka.producing.batch import Batch
 from pipeline.kafka.producing.wire import EndAndBump, ProduceWithin, has_implicit_transactions
 
 TRANSACTION_MS: Final = 15_000
@@ -41,6 +41,7 @@ _SEQUENCES: Final = 1 << 31
 _PRODUCER_FENCED: Final = 90
 
 Batches = Mapping[tuple[str, int], Sequence[Batch]]
+Built = dict[TopicPartition, bytearray]
 
 
 class Producer:
@@ -192,8 +193,8 @@ class Producer:
                 final = [error for error in failed.values() if not passes(error)]
                 await self._pause(next(iter(final or failed.values()), errors.LeaderNotAvailableError()))
 
-    def _by_leader(self, data: Mapping[TopicPartition, bytes]) -> Iterable[tuple[int, dict[TopicPartition, bytes]]]:
-        parts: dict[int, dict[TopicPartition, bytes]] = defaultdict(dict)
+    def _by_leader(self, data: Built) -> Iterable[tuple[int, Built]]:
+        parts: dict[int, Built] = defaultdict(dict)
         sizes: dict[int, int] = defaultdict(int)
         for target, batch in data.items():
             leader = self.client.cluster.leader_for_partition(target)
@@ -206,11 +207,9 @@ class Producer:
             sizes[leader] += len(batch)
         yield from parts.items()
 
-    async def _ask(
-        self, node: int, data: Mapping[TopicPartition, bytes]
-    ) -> dict[TopicPartition, errors.KafkaError | None]:
+    async def _ask(self, node: int, data: Built) -> dict[TopicPartition, errors.KafkaError | None]:
         """What became of each batch: ``None`` if its leader has it."""
-        topics: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        topics: dict[str, list[tuple[int, bytearray]]] = defaultdict(list)
         for target, batch in data.items():
             topics[target.topic].append((target.partition, batch))
         listed = list(topics.items())

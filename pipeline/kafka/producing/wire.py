@@ -9,6 +9,7 @@ Source: ``ProduceRequest.json``, ``EndTxnRequest.json``, ``ApiVersionsRequest.js
 4.0, ``clients/src/main/resources/common/message``.
 """
 
+from collections.abc import Sized
 from io import BytesIO
 from typing import Any, Final
 
@@ -25,10 +26,12 @@ from aiokafka.protocol.types import (
     Int64,
     Schema,
     TaggedFields,
+    UnsignedVarInt32,
 )
 
 _TEXT: Final = CompactString("utf-8")
 _TAGS: Final = ("tags", TaggedFields)
+_NO_TAGS: Final[bytes] = TaggedFields.encode({})
 _FEATURE: Final = "transaction.version"
 _LEVEL: Final = 2
 _FINALIZED: Final = 2  # tag of the levels that hold in the cluster
@@ -85,6 +88,23 @@ class _Produce(RequestStruct):  # type: ignore[misc]
         ),
         _TAGS,
     )
+
+    def encode(self) -> bytes:
+        """The same bytes as the library's, which copies record batches anew for each level that they stand in."""
+        name, acks, timeout, topics, _ = (vars(self)[field] for field in self.SCHEMA.names)
+        pieces = [_TEXT.encode(name), Int16.encode(acks), Int32.encode(timeout), _count(topics)]
+        for topic, partitions, _ in topics:
+            pieces += (_TEXT.encode(topic), _count(partitions))
+            for partition, batch, _ in partitions:
+                pieces += (Int32.encode(partition), _count(batch), batch, _NO_TAGS)
+            pieces.append(_NO_TAGS)
+        pieces.append(_NO_TAGS)
+        return b"".join(pieces)
+
+
+def _count(items: Sized) -> bytes:
+    size: bytes = UnsignedVarInt32.encode(len(items) + 1)
+    return size
 
 
 class ProduceWithin(Request[_Produce]):  # type: ignore[misc]

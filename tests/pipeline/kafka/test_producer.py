@@ -13,8 +13,9 @@ from pipeline.kafka.connection import Connections
 from pipeline.kafka.log import KafkaLog
 from pipeline.kafka.producing import producer as producing
 from pipeline.kafka.producing import wire
+from pipeline.kafka.producing.batch import BATCH_BYTES
 from pipeline.kafka.producing.producer import Producer
-from pipeline.kafka.producing.sending import BATCH_BYTES, Sending
+from pipeline.kafka.producing.sending import Sending
 from pipeline.kafka.settings import KafkaSettings
 from pipeline.log.api import Fence, TopicSpec
 
