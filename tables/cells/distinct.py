@@ -2,73 +2,38 @@
 
 A key counts exactly, by remembering when each of its values was last seen. At the start of a pane, which is a point of
 the stream and not of a batch, keys with more than ``LIMIT`` values in their window are handed to sketches, one a pane,
-until their window is empty. Reference: Flajolet et al. (2007); Apache DataSketches' HLL, 1.6 % standard error.
+until their window is empty.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-import datasketches
 import numpy as np
 from numpy.typing import NDArray
 
 from tables.cells.pairs import FREE, Pairs
 from tables.cells.panes import Placement
+from tables.cells.sketches import Sketches, new_sketch
 from tables.keys import grown
 from tables.segments import running_sum
 from tables.slab import Slab
 from tables.text import mix
 
 Int64 = NDArray[np.int64]
+Cell = tuple[int, int]
+"""A key's window (-1 for a sliding one), and its slot."""
 LIMIT = 1024
-_LG_K = 12
-
-
-def _sketch(data: bytes | None = None) -> datasketches.hll_sketch:
-    if data is not None:
-        return datasketches.hll_sketch.deserialize(data)
-    return datasketches.hll_sketch(_LG_K, datasketches.HLL_8, True)  # no sparse mode: its estimate depends on order
-
-
-@dataclass(slots=True)
-class _Sketches:
-    """A key's window in sketches: one for each pane, and their union."""
-
-    panes: dict[int, datasketches.hll_sketch] = field(default_factory=dict)
-    union: datasketches.hll_sketch = field(default_factory=_sketch)
-
-    def add(self, pane: int, value: int) -> int:
-        """Take a value in; the estimate over the window."""
-        if pane not in self.panes:
-            self.panes[pane] = _sketch()
-        self.panes[pane].update(value)
-        self.union.update(value)
-        return self.estimate()
-
-    def leave(self, first: int) -> None:
-        """Panes before ``first`` have left the window."""
-        if min(self.panes) >= first:
-            return
-        self.panes = {pane: sketch for pane, sketch in self.panes.items() if pane >= first}
-        union = datasketches.hll_union(_LG_K)
-        for pane in sorted(self.panes):
-            union.update(self.panes[pane])
-        self.union = union.get_result(datasketches.HLL_8)
-
-    def estimate(self) -> int:
-        """Distinct values in the window."""
-        estimate: float = self.union.get_estimate()
-        return round(estimate)
+_HEAD = -1 << 62  # stands for what is stored of a cell besides its panes
 
 
 def sketched(slab: Slab) -> tuple[int, int, int] | None:
     """What a stored slab says of a key in sketches: its window (-1 for a sliding one), its slot, and the estimate.
 
-    ``None`` for a slab of pairs.
+    ``None`` for a slab of pairs, and for one of a pane.
     """
-    if not slab.extra:
+    if "union" not in slab.extra:
         return None
     group, slot = slab.extra["cell"]
-    return group, slot, round(_sketch(slab.extra["union"]).get_estimate())
+    return group, slot, Sketches(union=new_sketch(slab.extra["union"])).estimate()
 
 
 class Distinct:
@@ -87,8 +52,8 @@ class Distinct:
         self._rows = rows
         self._sliding = sliding
         self._pairs = Pairs("last", "value")
-        self._large: dict[tuple[int, int], _Sketches] = {}
-        self._changed: set[tuple[int, int]] = set()
+        self._large: dict[Cell, Sketches] = {}
+        self._changed: set[tuple[int, int, int]] = set()  # cells with a pane, or ``_HEAD``
         self.counts = np.zeros((1 if sliding else rows, capacity), np.int64)
 
     def update(self, at: Placement, values: Int64, panes: Int64, *, trailing: bool) -> Int64 | None:
@@ -143,15 +108,15 @@ class Distinct:
     def take_dirty(self, applied: int) -> dict[str, Slab | None]:
         """Changed slabs by name, ``None`` for one that is gone."""
         slabs: dict[str, Slab | None] = dict(self._pairs.take_dirty(applied))
-        for cell in sorted(self._changed):
-            sketches = self._large.get(cell)
-            name = f"sketch/{cell[0]}/{cell[1]}"
-            if sketches is None:
-                slabs[name] = None
-                continue
-            panes = [(pane, sketch.serialize_compact()) for pane, sketch in sorted(sketches.panes.items())]
-            extra = {"cell": cell, "panes": panes, "union": sketches.union.serialize_compact()}
-            slabs[name] = Slab(applied=applied, extra=extra)
+        for group, slot, pane in sorted(self._changed):
+            sketches = self._large.get((group, slot))
+            if pane == _HEAD:
+                name, sketch = f"sketch/{group}/{slot}", sketches and sketches.union
+                extra = {"cell": (group, slot), "union": sketch and sketch.serialize_compact()}
+            else:
+                name, sketch = f"sketch-pane/{group}/{slot}/{pane}", sketches and sketches.panes.get(pane)
+                extra = {"cell": (group, slot), "pane": sketch and sketch.serialize_compact()}
+            slabs[name] = Slab(applied=applied, pane=max(pane, 0), extra=extra) if sketch else None
         self._changed.clear()
         return slabs
 
@@ -160,9 +125,15 @@ class Distinct:
         if not slab.extra:
             self._pairs.load(slab)
             return
-        panes = {pane: _sketch(data) for pane, data in slab.extra["panes"]}
         group, slot = slab.extra["cell"]
-        self._large[group, slot] = _Sketches(panes, _sketch(slab.extra["union"]))
+        sketches = self._large.setdefault((group, slot), Sketches())
+        if "pane" in slab.extra:
+            sketches.panes[slab.pane] = new_sketch(slab.extra["pane"])
+            return
+        sketches.union = new_sketch(slab.extra["union"])
+        for pane, data in slab.extra.get("panes", ()):  # as they were stored before panes had slabs of their own
+            sketches.panes[pane] = new_sketch(data)
+            self._changed.add((group, slot, pane))
 
     def settle(self) -> None:
         """Counts from pairs and sketches, after slabs were loaded."""
@@ -189,11 +160,14 @@ class Distinct:
         return large if large.any() else None
 
     def _sketch_records(self, at: Placement, values: Int64, panes: Int64, records: Int64, running: Int64) -> None:
-        for record in records.tolist():
-            pane, slot = int(panes[record]), int(at.slots[record])
-            cell = (-1 if self._sliding else pane, slot)
-            running[record] = self._large[cell].add(pane, int(values[record]))
-            self._changed.add(cell)
+        slots, own = at.slots[records].tolist(), panes[records].tolist()
+        groups = [-1] * len(own) if self._sliding else own
+        running[records] = [
+            self._large[cell].add(pane, value)
+            for cell, pane, value in zip(zip(groups, slots, strict=True), own, values[records].tolist(), strict=True)
+        ]
+        self._changed.update(zip(groups, slots, own, strict=True))
+        self._changed.update(zip(groups, slots, [_HEAD] * len(own), strict=True))
 
     def _remember(self, pair: Int64, first: NDArray[np.bool_], panes: Int64, values: Int64) -> None:
         last = self._pairs.column("last")
@@ -222,25 +196,29 @@ class Distinct:
         if not len(rows):
             return  # sketched already
         values = self._pairs.column("value")[rows]
-        sketches = _Sketches()
+        sketches = Sketches()
         for at in np.argsort(values, kind="stable").tolist():
             sketches.add(int(last[rows[at]]), int(values[at]))
         cell = (-1 if self._sliding else int(last[rows[0]]), slot)
         self._large[cell] = sketches
-        self._changed.add(cell)
+        self._note(cell, sketches.panes)
         self.counts[row, slot] = sketches.estimate()
         self._pairs.drop(rows)
 
-    def _leave(self, cell: tuple[int, int], first: int) -> None:
+    def _leave(self, cell: Cell, first: int) -> None:
         sketches = self._large[cell]
         if max(sketches.panes) < first:
             self._forget(cell)
             self.counts[0, cell[1]] = 0
-        elif min(sketches.panes) < first:
-            sketches.leave(first)
+            return
+        gone = sketches.leave(first)
+        if gone:
             self.counts[0, cell[1]] = sketches.estimate()
-            self._changed.add(cell)
+            self._note(cell, gone)
 
-    def _forget(self, cell: tuple[int, int]) -> None:
-        del self._large[cell]
-        self._changed.add(cell)
+    def _forget(self, cell: Cell) -> None:
+        self._note(cell, self._large.pop(cell).panes)
+
+    def _note(self, cell: Cell, panes: Iterable[int]) -> None:
+        """These panes of a cell have changed, or are gone."""
+        self._changed.update((*cell, pane) for pane in (_HEAD, *panes))

@@ -57,6 +57,8 @@ class DistinctCounts:
 
     def note(self, name: str, data: bytes | None) -> set[int]:
         """Take a slab in, or its end; the blocks of keys that it concerns."""
+        if name.startswith("sketch-pane/"):
+            return set()
         if name.startswith("sketch/"):
             slot = int(name.rpartition("/")[2])
             of_block = self._sketches.setdefault(slot // BLOCK, {})
