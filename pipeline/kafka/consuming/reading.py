@@ -29,7 +29,8 @@ class Frames:
     """Takes bytes as they come, and tells the frames apart."""
 
     def __init__(self) -> None:
-        self.whole: deque[bytes] = deque()
+        self.sizes: deque[int] = deque()  # of the whole ones
+        self._whole: deque[BytesIO] = deque()
         self._small = memoryview(bytearray(_SMALL_BYTES))
         self._rest = b""  # what came of the next head
         self._store = BytesIO()
@@ -85,8 +86,14 @@ class Frames:
 
     def _close(self) -> None:
         if self._frame is not None and self._filled == len(self._frame):
-            self.whole.append(self._store.getvalue())  # no copy: these are the bytes that were filled
+            self.sizes.append(self._filled)
+            self._whole.append(self._store)
             self._frame = None
+
+    def pop(self) -> bytes:
+        """The first whole frame. No copy of what was filled, once nobody has the room for it at hand any more."""
+        self.sizes.popleft()
+        return self._whole.popleft().getvalue()
 
 
 class ResponseReader(asyncio.StreamReader):
@@ -113,17 +120,17 @@ class ResponseReader(asyncio.StreamReader):
         self._take(lambda: self.frames.filled(count))
 
     def _take(self, put: Callable[[], None]) -> None:
-        before = len(self.frames.whole)
+        before = len(self.frames.sizes)
         try:
             put()
         except ValueError as error:
             self.set_exception(error)
             return
-        if len(self.frames.whole) == before:
+        if len(self.frames.sizes) == before:
             return
         self._wakeup_waiter()  # type: ignore[attr-defined]  # what a subclass has to call
         transport: Any = self._transport  # type: ignore[attr-defined]
-        waiting_bytes = sum(map(len, self.frames.whole))
+        waiting_bytes = sum(self.frames.sizes)
         is_paused = self._paused  # type: ignore[has-type]  # the base class has it, its types don't
         if waiting_bytes > _LIMIT_BYTES and transport is not None and not is_paused:
             transport.pause_reading()
@@ -135,7 +142,7 @@ class ResponseReader(asyncio.StreamReader):
         Raises:
             IncompleteReadError: If the stream ends before.
         """
-        while not self.frames.whole:
+        while not self.frames.sizes:
             failure: Exception | None = self.exception()
             if failure is not None:
                 raise failure
@@ -144,8 +151,8 @@ class ResponseReader(asyncio.StreamReader):
             await self._wait_for_data("readexactly")  # type: ignore[attr-defined]  # starts a stopped socket again
         self._is_head_next = not self._is_head_next
         if not self._is_head_next:
-            return _HEAD.pack(len(self.frames.whole[0]))
-        return self.frames.whole.popleft()
+            return _HEAD.pack(self.frames.sizes[0])
+        return self.frames.pop()
 
 
 class _Receiver(asyncio.BufferedProtocol):

@@ -88,9 +88,11 @@ def test_a_large_frame_is_received_into_its_place():
     frames.put(struct.pack(">i", 1 << 20) + b"abc")
     assert len(frames.room()) == (1 << 20) - 3
     frames.filled(100)
-    assert not frames.whole
+    assert not frames.sizes
     frames.filled((1 << 20) - 103)
-    assert [len(body) for body in frames.whole] == [1 << 20]
+    assert list(frames.sizes) == [1 << 20]
+    assert len(frames.pop()) == 1 << 20
+    assert not frames.sizes
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request", b"\xff\xfb\x01\xff\xfb\x03"])
