@@ -45,7 +45,7 @@ class Distinct:
         sliding: Which of the two.
 
     Cost: one look-up in a hash map of arrays a record; about 70 bytes for each live value of a key, at most about
-    ``LIMIT`` of them (and a pane's more) before 4 kB a pane take their place.
+    ``LIMIT`` of them (and a pane's more) before 8 kB a pane take their place.
     """
 
     def __init__(self, rows: int, capacity: int, *, sliding: bool) -> None:

@@ -40,7 +40,7 @@ class Sketches:
         self.panes = panes or {}
         self.union = union or new_sketch()
         self._older: dict[int, datasketches.hll_sketch] = {}
-        self._newer = new_sketch()
+        self._newer: datasketches.hll_sketch | None = None  # until the first turn
         self._turn = 0
 
     def add(self, pane: int, value: int) -> int:
@@ -52,13 +52,18 @@ class Sketches:
                 self._older.clear()  # there is no union from this pane on
         sketch.update(value)
         self.union.update(value)
-        if pane > self._turn:
-            self._newer.update(value)
-        else:
-            for start, older in self._older.items():
-                if start <= pane:
-                    older.update(value)
+        if self._newer is not None:
+            self._keep(pane, value, self._newer)
         return self.estimate()
+
+    def _keep(self, pane: int, value: int, newer: datasketches.hll_sketch) -> None:
+        """Take a value into the unions that are at hand."""
+        if pane > self._turn:
+            newer.update(value)
+            return
+        for start, older in self._older.items():
+            if start <= pane:
+                older.update(value)
 
     def leave(self, first: int) -> list[int]:
         """Panes before ``first`` leave the window; which they were."""
@@ -68,8 +73,8 @@ class Sketches:
         for pane in gone:
             del self.panes[pane]
             self._older.pop(pane, None)
-        if not self._older:
-            self._turn_over()
+        if self._newer is None or not self._older:
+            self._newer = self._turn_over()
         self.union = _union(self._older[min(self._older)], self._newer)
         return gone
 
@@ -78,11 +83,13 @@ class Sketches:
         estimate: float = self.union.get_estimate()
         return round(estimate)
 
-    def _turn_over(self) -> None:
-        self._turn, self._newer = max(self.panes), new_sketch()
-        later = self._newer
+    def _turn_over(self) -> datasketches.hll_sketch:
+        """Make the unions of all panes anew; a sketch for those that follow."""
+        self._turn, newer = max(self.panes), new_sketch()
+        later = newer
         for pane in sorted(self.panes, reverse=True):
             later = self._older[pane] = _union(self.panes[pane], later)
+        return newer
 
 
 def _union(*sketches: datasketches.hll_sketch) -> datasketches.hll_sketch:
