@@ -141,7 +141,7 @@ def capacity(here: Ground, seconds: float, warm: float) -> int:
         sys.stderr.write(f"{rate:,} payments/s: p99 {p99_ms:,.1f} ms, {run.missing} missing\n")
         if run.missing or p99_ms > _HELD_MS:
             return held or rate
-        held, rate = rate, round(rate * _STEP, -3)
+        held, rate = rate, round(rate * _STEP / 1_000) * 1_000
 
 
 def compare(names: Sequence[str], loads: Sequence[Load], runs: int) -> dict[Load, dict[str, Latencies]]:
