@@ -236,10 +236,13 @@ class Keeper:
 
     async def _hurry(self, unit: Unit) -> None:
         """Commit one unit early, whatever the others do; what came meanwhile asks again."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             await self.commit_unit(unit, early=True)
         finally:
             self._hurrying.discard(unit.source)
+            self._pace.ended(loop.time(), loop.time() - began)
         if unit.is_urgent:
             self.commit_soon()
 

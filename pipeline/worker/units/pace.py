@@ -1,5 +1,6 @@
 """How often units commit early: alerts are to be out soon, but commits must leave the time to process."""
 
+import math
 from typing import Final
 
 MANY_AT_ONCE: Final = 2_000
@@ -13,6 +14,11 @@ _LIVE_SHARE: Final = 3
 """The next early commit waits so many times as long as the last one kept the processor busy."""
 _BACKLOG_SHARE: Final = 50
 """The same for partitions that lie far behind: there a commit costs more than it hurries."""
+
+_BUSY_SHARE: Final = 1
+"""And so many times as long as the last one took beyond the quickest: commits must not be what keeps brokers busy."""
+_LONGEST_WAIT_S: Final = 0.5
+_FORGET: Final = 1.0005  # brokers may be farther away from now on: after some thousand commits that is usual
 
 
 def backlog_of(records: int, size_bytes: int) -> float:
@@ -37,11 +43,16 @@ class Pace:
     >>> pace.committed(200.0, 0.004, backlog=0.25)
     >>> round(pace.due(backlog=1.0), 3)
     200.05
+    >>> for took_s in (0.005, 0.045):
+    ...     pace.ended(300.0, took_s)
+    >>> round(pace.due(backlog=0.0), 3)
+    300.04
     """
 
     def __init__(self) -> None:
         self._live_at = 0.0
         self._behind_at = 0.0
+        self._quickest_s = math.inf
 
     def due(self, *, backlog: float) -> float:
         """When a partition may commit early."""
@@ -52,3 +63,9 @@ class Pace:
         self._live_at = max(self._live_at, now) + _LIVE_SHARE * cost_s
         if backlog:
             self._behind_at = max(self._behind_at, now) + _BACKLOG_SHARE * backlog * cost_s
+
+    def ended(self, now: float, took_s: float) -> None:
+        """Note how long an early commit took, s: what exceeds the quickest says how busy the brokers are."""
+        self._quickest_s = min(_FORGET * self._quickest_s, took_s)
+        wait_s = min(_BUSY_SHARE * (took_s - self._quickest_s), _LONGEST_WAIT_S)
+        self._live_at = max(self._live_at, now + wait_s)
