@@ -58,12 +58,12 @@ class Keeper:
         self._meter = meter
         # One owner of a partition at a time within the process too: the next unit waits for the last one's commit.
         self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._pace = Pace()
         self._early_changed = asyncio.Event()  # an early commit may be due before it was thought to be
-        self._early: asyncio.Task[None] | None = None
+        self._early: asyncio.Task[Any] | None = None
         self._hurrying: set[TopicPartition] = set()  # early commits under way
-        self._regular: dict[TopicPartition, asyncio.Task[None]] = {}  # regular ones
+        self._regular: dict[TopicPartition, asyncio.Task[Any]] = {}  # regular ones
 
     # ---- coming and going
 
@@ -119,7 +119,7 @@ class Keeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -202,7 +202,7 @@ class Keeper:
         if self._regular:
             await asyncio.wait(self._regular.values(), timeout=_ROUND_S)
 
-    def _ended(self, source: TopicPartition, _: asyncio.Task[None]) -> None:
+    def _ended(self, source: TopicPartition, _: asyncio.Task[Any]) -> None:
         self._regular.pop(source, None)
 
     def commit_soon(self) -> None:
@@ -239,23 +239,26 @@ class Keeper:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            await self.commit_unit(unit, early=True)
+            if await self.commit_unit(unit, early=True):
+                self._pace.ended(loop.time(), loop.time() - began)
         finally:
             self._hurrying.discard(unit.source)
-            self._pace.ended(loop.time(), loop.time() - began)
         if unit.is_urgent:
             self.commit_soon()
 
-    async def commit_unit(self, unit: Unit, *, early: bool = False) -> None:
-        """Commit what waits in one unit; early ones leave its state for later where that is exact."""
+    async def commit_unit(self, unit: Unit, *, early: bool = False) -> bool:
+        """Commit what waits in one unit, if anything does; early ones leave its state for later where that is exact."""
+        did = False
         async with self._locks[unit.source]:
             try:
-                if await unit.commit(early=early):
+                did = await unit.commit(early=early)
+                if did:
                     self.suspects.passed(unit.source, unit.committed)
             except Exception as error:  # noqa: BLE001 - the outcome is unknown whatever was raised
                 self.lost(unit, error)
             finally:
                 self.progress.set()
+        return did
 
     # ---- feeding
 

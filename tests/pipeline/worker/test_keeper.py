@@ -107,3 +107,23 @@ def test_the_last_alerts_of_a_backlog_do_not_wait(story):
         await asyncio.wait_for(commits.wait(), 5)
 
     story(tell)
+
+
+def test_an_early_commit_without_work_is_no_quick_one(story):
+    """Another commit may have taken what waited. Were it counted, every real one would seem slow from then on."""
+
+    async def tell(_log, keeper):
+        unit = Unit(FENCES[0], keeper._sinks)
+        lasts_s = iter((0.0, 0.05))
+
+        async def commit(*, early):
+            pause_s = next(lasts_s)
+            await asyncio.sleep(pause_s)
+            return early and pause_s > 0
+
+        unit.commit = commit
+        await keeper._hurry(unit)
+        await keeper._hurry(unit)
+        assert keeper._pace.due(backlog=0.0) <= asyncio.get_running_loop().time()
+
+    story(tell)
