@@ -9,7 +9,6 @@ Read below the client's record objects, because one object a record costs more t
     next offset                                                                             21
 """
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -19,28 +18,38 @@ from aiokafka import codec
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.memory_records import MemoryRecords
-from crc32c import crc32c
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.errors import LogError
 from pipeline.kafka.consuming.splitting import split
 from pipeline.kafka.consuming.wire import Region
+from pipeline.kafka.layout import (
+    AFTER_LENGTH,
+    ATTRIBUTES_AT,
+    CHECKSUM_AT,
+    CODEC,
+    CODECS,
+    CONTROL,
+    FORMAT,
+    HEAD,
+    LENGTH_AT,
+    LOG_APPEND_TIME,
+    MAGIC_AT,
+    TRANSACTIONAL,
+    checksum,
+)
 from tables.slices import Payloads, joined_payloads
 
-_LENGTH, _AFTER_LENGTH, _MAGIC, _CRC, _AFTER_CRC = 8, 12, 16, 17, 21  # where they stand in a batch, whatever its format
 _LEAST_BYTES: Final = 14  # of a batch after its length, in the oldest format
 _UNKNOWN_MS = -1  # as Kafka says it of records from before it had timestamps
 Aborted = Sequence[tuple[int, int]]
 """Producer id and first offset of each aborted transaction."""
 
-_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
-_NEW: Final = 2  # the format with transactions
-_CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20  # in the attributes
 _UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {
-    1: codec.gzip_decode,
-    2: codec.snappy_decode,
-    3: codec.lz4_decode,
-    4: codec.zstd_decode,
+    CODECS.index("gzip"): codec.gzip_decode,
+    CODECS.index("snappy"): codec.snappy_decode,
+    CODECS.index("lz4"): codec.lz4_decode,
+    CODECS.index("zstd"): codec.zstd_decode,
 }
 
 
@@ -118,12 +127,12 @@ def _visible(region: Region, aborted: Aborted) -> Iterator[tuple[_Batch, bool]]:
     waiting = sorted(aborted, key=lambda pair: pair[1])
     gone: set[int] = set()
     for batch in _batches(region):
-        if not batch.attributes & (_TRANSACTIONAL | _CONTROL):
+        if not batch.attributes & (TRANSACTIONAL | CONTROL):
             yield batch, True
             continue
         while waiting and waiting[0][1] <= batch.base_offset:
             gone.add(waiting.pop(0)[0])
-        if batch.attributes & _CONTROL:
+        if batch.attributes & CONTROL:
             if _aborts(batch.client):
                 gone.discard(batch.producer_id)
             yield batch, False
@@ -134,32 +143,32 @@ def _visible(region: Region, aborted: Aborted) -> Iterator[tuple[_Batch, bool]]:
 def _batches(region: Region) -> Iterator[_Batch]:
     """The whole ones, each with the right checksum."""
     data, at, end = region
-    while at + _MAGIC < end:
-        size_bytes = int.from_bytes(data[at + _LENGTH : at + _AFTER_LENGTH], signed=True)
-        start, at = at, at + _AFTER_LENGTH + size_bytes
-        magic = data[start + _MAGIC]
-        if size_bytes < (_LEAST_BYTES if magic != _NEW else _HEAD.size - _AFTER_LENGTH):
+    while at + MAGIC_AT < end:
+        size_bytes = int.from_bytes(data[at + LENGTH_AT : at + AFTER_LENGTH], signed=True)
+        start, at = at, at + AFTER_LENGTH + size_bytes
+        magic = data[start + MAGIC_AT]
+        if size_bytes < (_LEAST_BYTES if magic != FORMAT else HEAD.size - AFTER_LENGTH):
             raise CorruptRecordException(f"a batch of {size_bytes} bytes is shorter than its head")
         if at > end:
             return
-        batch = _described(data, start, at) if magic == _NEW else _Batch(data, start, at, magic)
+        batch = _described(data, start, at) if magic == FORMAT else _Batch(data, start, at, magic)
         if not _is_sound(batch):
             raise CorruptRecordException("the checksum of a batch is wrong")
         yield batch
 
 
 def _described(data: bytes, start: int, stop: int) -> _Batch:
-    head = _HEAD.unpack_from(data, start)
+    head = HEAD.unpack_from(data, start)
     base, _, _, magic, _, attributes, last, first_ms, last_ms, producer_id, _, _, records = head
     return _Batch(data, start, stop, magic, base, base + last + 1, attributes, first_ms, last_ms, producer_id, records)
 
 
 def _is_sound(batch: _Batch) -> bool:
     """Whether its checksum is right."""
-    if batch.magic != _NEW:
+    if batch.magic != FORMAT:
         return bool(batch.client.validate_crc())
-    told = int.from_bytes(batch.data[batch.start + _CRC : batch.start + _AFTER_CRC])
-    return crc32c(memoryview(batch.data)[batch.start + _AFTER_CRC : batch.stop]) == told
+    told = int.from_bytes(batch.data[batch.start + CHECKSUM_AT : batch.start + ATTRIBUTES_AT])
+    return checksum(batch.data, batch.start, batch.stop) == told
 
 
 def _aborts(batch: Any) -> bool:
@@ -169,9 +178,9 @@ def _aborts(batch: Any) -> bool:
 
 def _split(batch: _Batch, position: int) -> _Part | None:
     """The records of a batch, without an object for each; ``None`` where that can't be done."""
-    if batch.magic != _NEW:
+    if batch.magic != FORMAT:
         return None
-    payload, begin, packing = batch.data, batch.start + _HEAD.size, batch.attributes & _CODEC
+    payload, begin, packing = batch.data, batch.start + HEAD.size, batch.attributes & CODEC
     if packing:
         payload, begin = _unpacked(packing, payload[begin : batch.stop]), 0
     found = split(payload, begin, batch.records)
@@ -180,7 +189,7 @@ def _split(batch: _Batch, position: int) -> _Part | None:
     offsets = found.offset + batch.base_offset
     kept = slice(int(np.searchsorted(offsets, position)), None)
     stamps = (
-        np.full(batch.records, batch.last_ms) if batch.attributes & _LOG_APPEND_TIME else found.time + batch.first_ms
+        np.full(batch.records, batch.last_ms) if batch.attributes & LOG_APPEND_TIME else found.time + batch.first_ms
     )
     return _Part(
         offsets[kept],

@@ -3,8 +3,6 @@
 The library's builder copies each record twice and each batch once more, and computes checksums without the processor's
 instruction for them. State and rows on their way to another partition are megabytes a second, most of them in records
 of many kilobytes; here each byte is copied once.
-
-Source: "Record Batch" in Apache Kafka's protocol guide, KIP-98.
 """
 
 import struct
@@ -13,23 +11,21 @@ from functools import lru_cache
 from typing import Final
 
 from aiokafka import codec
-from crc32c import crc32c
 
 from agents.events import Headers
+from pipeline.kafka.layout import AFTER_LENGTH, CHECKSUM_AT, CODECS, FORMAT, HEAD, TRANSACTIONAL, checksum
 
 BATCH_BYTES: Final = 900_000
 """Below what a broker takes by default, 1,048,588. One record alone may be larger, if its topic allows it."""
-_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
 _CHECKSUM: Final = struct.Struct(">I")
-_AFTER_LENGTH, _CHECKSUM_AT, _ATTRIBUTES_AT = 12, 17, 21  # where they stand in a batch
-_MAGIC, _NO_EPOCH, _TRANSACTIONAL = 2, -1, 0x10
+_NO_EPOCH: Final = -1
 _PLAIN: Final[bytes] = b"\0"  # attributes of a record: there are none
-_CODECS: Final[Mapping[str, tuple[int, Callable[[bytes], bytes]]]] = {
-    "none": (0, bytes),
-    "gzip": (1, codec.gzip_encode),
-    "snappy": (2, codec.snappy_encode),
-    "lz4": (3, codec.lz4_encode),
-    "zstd": (4, codec.zstd_encode),
+_PACK: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "none": bytes,
+    "gzip": codec.gzip_encode,
+    "snappy": codec.snappy_encode,
+    "lz4": codec.lz4_encode,
+    "zstd": codec.zstd_encode,
 }
 
 
@@ -63,10 +59,10 @@ class Batch:
 
     def __init__(self, compression: str, *, is_transactional: bool) -> None:
         self.count = 0
-        self._codec = _CODECS[compression]
-        self._attributes = _TRANSACTIONAL if is_transactional else 0
+        self._pack, self._number = _PACK[compression], CODECS.index(compression)
+        self._attributes = TRANSACTIONAL if is_transactional else 0
         self._pieces: list[bytes] = []
-        self._size = _HEAD.size
+        self._size = HEAD.size
         self._first_ms = self._last_ms = 0
 
     def append(self, stamp: int, key: bytes | None, value: bytes | None, headers: Headers) -> bool:
@@ -91,19 +87,18 @@ class Batch:
 
     def built(self, producer_id: int, epoch: int, sequence: int) -> bytearray:
         """The batch as it goes over the wire; packed, if that makes it smaller."""
-        number, packed = self._codec
-        pieces, size = self._pieces, self._size - _HEAD.size
+        number, pieces, size = self._number, self._pieces, self._size - HEAD.size
         if number:
-            smaller = packed(b"".join(pieces))
+            smaller = self._pack(b"".join(pieces))
             if len(smaller) < size:
                 pieces, size = [smaller], len(smaller)
             else:
                 number = 0
-        head = _HEAD.pack(
+        head = HEAD.pack(
             0,  # brokers set the offset
-            _HEAD.size - _AFTER_LENGTH + size,
+            HEAD.size - AFTER_LENGTH + size,
             _NO_EPOCH,
-            _MAGIC,
+            FORMAT,
             0,
             self._attributes | number,
             self.count - 1,
@@ -115,7 +110,7 @@ class Batch:
             self.count,
         )
         batch = bytearray().join((head, *pieces))
-        _CHECKSUM.pack_into(batch, _CHECKSUM_AT, crc32c(memoryview(batch)[_ATTRIBUTES_AT:]))
+        _CHECKSUM.pack_into(batch, CHECKSUM_AT, checksum(batch, 0, len(batch)))
         return batch
 
 
