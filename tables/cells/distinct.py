@@ -126,7 +126,9 @@ class Distinct:
             self._pairs.load(slab)
             return
         group, slot = slab.extra["cell"]
-        sketches = self._large.setdefault((group, slot), Sketches())
+        if (group, slot) not in self._large:
+            self._large[group, slot] = Sketches()
+        sketches = self._large[group, slot]
         if "pane" in slab.extra:
             sketches.panes[slab.pane] = new_sketch(slab.extra["pane"])
             return

@@ -290,10 +290,7 @@ class Keeper:
                 continue
             chunk = found.get(source)
             unit.caught_up = chunk is None
-            before, unit.backlog = unit.backlog, 0.0 if chunk is None else _backlog(chunk)
-            if unit.backlog < before:
+            backlog = 0.0 if chunk is None else backlog_of(len(chunk), payload_bytes(chunk.values))
+            if backlog < unit.backlog:
                 self._early_changed.set()
-
-
-def _backlog(chunk: Chunk) -> float:
-    return backlog_of(len(chunk), payload_bytes(chunk.values))
+            unit.backlog = backlog
