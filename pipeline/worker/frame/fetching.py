@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -11,6 +12,7 @@ from faust.types.tuples import ConsumerMessage
 from agents.events import Chunk, TopicPartition
 from pipeline.errors import LogBusyError, LogUnavailableError, OffsetOutOfRangeError
 from pipeline.log.api import Log
+from pipeline.worker.frame.ahead import ReadAhead
 from pipeline.worker.frame.delivery import ChunkEvent
 from pipeline.worker.frame.fairness import even
 from pipeline.worker.frame.plain import PlainFeed
@@ -39,6 +41,7 @@ class Fetching:
         self._log = log
         self._keeper = keeper
         self._feed = feed
+        self._ahead = ReadAhead(partial(self._fetch, wait_ms=0))
         self._not_before = 0.0
         self._spent_s = 0.0
 
@@ -59,8 +62,11 @@ class Fetching:
         # A unit that becomes free is to be served at once, which a waiting fetch can't do.
         is_busy = self._keeper.is_busy or self._feed.is_backlogged
         before = generation()
+        await self._ahead.arrived()
         positions = self._positions()
-        chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
+        chunks = self._ahead.take(positions, self._owned())
+        if not chunks:
+            chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():
             return []
         if 0 < sum(map(len, chunks)) < _FEW:
@@ -71,6 +77,8 @@ class Fetching:
             if message is not None:
                 messages.append(message)
         messages.extend(self._feed.take(active, acking))
+        if any(unit.backlog for unit in self._keeper.units.values()):
+            await self._ahead.ask(self._next_positions(chunks))
         if is_busy and not messages:
             await self._wait_for_progress()
         return messages
@@ -82,6 +90,15 @@ class Fetching:
 
     def _positions(self) -> dict[TopicPartition, int]:
         return {**even(self._keeper.units), **self._feed.positions()}
+
+    def _next_positions(self, chunks: Iterable[Chunk]) -> dict[TopicPartition, int]:
+        """Where to go on once ``chunks`` are processed."""
+        units = [unit for unit in self._keeper.units.values() if unit.is_open and unit.has_room]
+        after = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset for chunk in chunks}
+        return {unit.source: after.get(unit.source, unit.shard.position) for unit in units} | self._feed.positions()
+
+    def _owned(self) -> set[TopicPartition]:
+        return {*self._keeper.units, *self._feed.positions()}
 
     async def _fetch(self, positions: Mapping[TopicPartition, int], *, wait_ms: int) -> list[Chunk]:
         if not positions:
@@ -115,6 +132,10 @@ class Fetching:
         return ConsumerMessage(
             *tp, chunk.next_offset - 1, 0.0, 0, [], None, event, None, 0, 0, tp, generation_id=generation
         )
+
+    async def close(self) -> None:
+        """End the fetch under way."""
+        await self._ahead.close()
 
     async def _wait_for_progress(self) -> None:
         self._keeper.progress.clear()

@@ -172,6 +172,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         await super().on_stop()
         await self._keeper.release(list(self._keeper.units), timeout_s=self._membership.ttl_ms / 1000)
         self._membership.note(self._keeper.positions)
+        await self._fetching.close()
         await self._keeper.close()
         await self._rebalancing.end()
 

@@ -118,8 +118,12 @@ class Unit:
     @property
     def wants_more(self) -> bool:
         """Whether it can take another chunk now."""
-        has_room = self.pending_records < 2 * MANY_RECORDS and self.pending_bytes < 2 * MANY_BYTES
-        return self.is_open and not self.in_flight and has_room
+        return self.is_open and not self.in_flight and self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so little waits to be committed that more may be processed."""
+        return self.pending_records < 2 * MANY_RECORDS and self.pending_bytes < 2 * MANY_BYTES
 
     def start(self, shard: Shard) -> None:
         """Begin with a restored shard."""

@@ -1,0 +1,72 @@
+"""What follows is fetched while what came is processed, so that neither the log nor the processor waits for the other.
+
+::
+
+    log        ── 1 ──▶ ── 2 ──▶         ── 3 ──▶         ── 4 ──▶
+    processor           ███ round 1 ███  ███ round 2 ███  ███ round 3 ███
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+
+from agents.events import Chunk, TopicPartition
+
+Positions = Mapping[TopicPartition, int]
+Fetch = Callable[[Positions], Coroutine[None, None, list[Chunk]]]
+
+_TURNS = 3  # of the loop, until a request is on its way
+
+
+class ReadAhead:
+    """One fetch under way, and at most one chunk of each partition that nobody wanted yet.
+
+    Whatever waits here is in the log too, so it may be thrown away at any time.
+
+    Args:
+        fetch: Fetches from positions, without waiting for records to come.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._asked: Positions = {}
+        self._under_way: asyncio.Task[list[Chunk]] | None = None
+        self._waiting: dict[TopicPartition, tuple[int, Chunk]] = {}
+
+    async def ask(self, positions: Positions) -> None:
+        """Let the fetch from ``positions`` begin; of a partition whose chunk waits, nothing more is asked for."""
+        self._asked = {source: at for source, at in positions.items() if source not in self._waiting}
+        if self._asked:
+            self._under_way = asyncio.create_task(self._fetch(self._asked))
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+
+    async def arrived(self) -> None:
+        """Wait for the fetch under way, if any.
+
+        Raises:
+            LogError: If it failed.
+        """
+        if self._under_way is None:
+            return
+        await asyncio.wait([self._under_way])  # who waits may be cancelled, the fetch may not: the next round has it
+        task, self._under_way = self._under_way, None
+        for chunk in task.result():
+            source = TopicPartition(chunk.topic, chunk.partition)
+            self._waiting[source] = (self._asked[source], chunk)
+
+    def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Chunk]:
+        """Chunks from the positions that are wanted; those from others, and of partitions not owned, are dropped."""
+        chunks = []
+        for source, (position, chunk) in list(self._waiting.items()):
+            is_wanted = wanted.get(source) == position
+            if is_wanted:
+                chunks.append(chunk)
+            if is_wanted or source in wanted or source not in owned:
+                del self._waiting[source]
+        return chunks
+
+    async def close(self) -> None:
+        """End the fetch under way."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait([self._under_way])
