@@ -56,13 +56,9 @@ class ReadAhead:
 
     def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Chunk]:
         """Chunks from the positions that are wanted; those from others, and of partitions not owned, are dropped."""
-        chunks = []
-        for source, (position, chunk) in list(self._waiting.items()):
-            is_wanted = wanted.get(source) == position
-            if is_wanted:
-                chunks.append(chunk)
-            if is_wanted or source in wanted or source not in owned:
-                del self._waiting[source]
+        held = self._waiting
+        chunks = [held[source][1] for source, at in wanted.items() if source in held and held[source][0] == at]
+        self._waiting = {source: held[source] for source in held if source in owned and source not in wanted}
         return chunks
 
     async def close(self) -> None:

@@ -37,7 +37,7 @@ class ChunkEvent:
         self._chunk = chunk
         self._token = unit.token
         self._previous = unit.shard.position
-        unit.in_flight = True
+        unit.in_flight, unit.in_flight_to = True, chunk.next_offset
         unit.fed_at = asyncio.get_running_loop().time()
 
     @property

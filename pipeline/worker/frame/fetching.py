@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from faust.types import TP
@@ -78,7 +78,7 @@ class Fetching:
                 messages.append(message)
         messages.extend(self._feed.take(active, acking))
         if any(unit.backlog for unit in self._keeper.units.values()):
-            await self._ahead.ask(self._next_positions(chunks))
+            await self._ahead.ask(self._next_positions())
         if is_busy and not messages:
             await self._wait_for_progress()
         return messages
@@ -91,11 +91,10 @@ class Fetching:
     def _positions(self) -> dict[TopicPartition, int]:
         return {**even(self._keeper.units), **self._feed.positions()}
 
-    def _next_positions(self, chunks: Iterable[Chunk]) -> dict[TopicPartition, int]:
-        """Where to go on once ``chunks`` are processed."""
+    def _next_positions(self) -> dict[TopicPartition, int]:
+        """Where to go on once everything under way is processed."""
         units = [unit for unit in self._keeper.units.values() if unit.is_open and unit.has_room]
-        after = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset for chunk in chunks}
-        return {unit.source: after.get(unit.source, unit.shard.position) for unit in units} | self._feed.positions()
+        return {unit.source: unit.next_position for unit in units} | self._feed.positions()
 
     def _owned(self) -> set[TopicPartition]:
         return {*self._keeper.units, *self._feed.positions()}

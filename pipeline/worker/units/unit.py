@@ -68,6 +68,7 @@ class Unit:
         self.stopped = False  # whether opening it again would fail again
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
+        self.in_flight_to = 0  # up to where
         self.is_committing = False
         self.caught_up = False  # whether the last fetch found nothing
         self.backlog = 0.0  # how much the last fetch found, 0 to 1: see ``pace``
@@ -119,6 +120,11 @@ class Unit:
     def wants_more(self) -> bool:
         """Whether it can take another chunk now."""
         return self.is_open and not self.in_flight and self.has_room
+
+    @property
+    def next_position(self) -> int:
+        """Where the chunk after the one under way begins."""
+        return self.in_flight_to if self.in_flight else self.shard.position
 
     @property
     def has_room(self) -> bool:

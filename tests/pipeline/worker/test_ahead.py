@@ -1,0 +1,202 @@
+"""Fetching what follows while what came is processed."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from agents.events import TopicPartition
+from pipeline.errors import LogUnavailableError
+from pipeline.log import Fence
+from pipeline.worker.frame.ahead import ReadAhead
+from pipeline.worker.frame.fetching import Fetching
+from pipeline.worker.frame.plain import PlainFeed
+from pipeline.worker.units.keeper import Keeper
+from pipeline.worker.units.pace import MANY_AT_ONCE
+from pipeline.worker.units.unit import Sinks, Unit
+from tests.pipeline.shards import chunk_of
+from tests.pipeline.worker.tally import TallyShard
+
+ONE, TWO = (TopicPartition("t", number) for number in range(2))
+OWNED = {ONE, TWO}
+
+
+def after(position, source=ONE, count=10):
+    """A chunk that begins at ``position``."""
+    return chunk_of([b"%d" % at for at in range(count)], start=position, topic=source.topic, partition=source.partition)
+
+
+class Log:
+    """Has ``count`` records for whatever is asked for, once it is let."""
+
+    def __init__(self, count=10):
+        self.asked = []
+        self.let = asyncio.Event()
+        self.let.set()
+        self.count = count
+        self.error = None
+
+    async def fetch(self, positions, **_):
+        self.asked.append(dict(positions))
+        await self.let.wait()
+        if self.error:
+            raise self.error
+        return [after(at, source, self.count) for source, at in positions.items() if self.count]
+
+
+def told(story):
+    """Run a story about a log and what reads ahead in it."""
+
+    async def run():
+        log = Log()
+        ahead = ReadAhead(log.fetch)
+        await story(log, ahead)
+        await ahead.close()
+
+    asyncio.run(run())
+
+
+def firsts(taken):
+    return [(chunk.partition, int(chunk.offsets[0])) for chunk in taken]
+
+
+def test_chunks_come_in_the_order_in_which_they_are_wanted():
+    """Those furthest behind first, as their caller has sorted them."""
+
+    async def story(_log, ahead):
+        await ahead.ask({ONE: 5, TWO: 7})
+        await ahead.arrived()
+        assert firsts(ahead.take({TWO: 7, ONE: 5}, OWNED)) == [(1, 7), (0, 5)]
+        assert ahead.take({TWO: 7, ONE: 5}, OWNED) == []
+
+    told(story)
+
+
+def test_what_is_not_wanted_yet_waits_and_is_not_fetched_again():
+    """One chunk of each partition at most."""
+
+    async def story(log, ahead):
+        await ahead.ask({ONE: 5, TWO: 7})
+        await ahead.arrived()
+        assert firsts(ahead.take({ONE: 5}, OWNED)) == [(0, 5)]
+        await ahead.ask({ONE: 15, TWO: 7})
+        assert log.asked == [{ONE: 5, TWO: 7}, {ONE: 15}]
+        await ahead.arrived()
+        assert firsts(ahead.take({ONE: 15, TWO: 7}, OWNED)) == [(0, 15), (1, 7)]
+
+    told(story)
+
+
+def test_a_partition_that_was_opened_again_elsewhere_gets_nothing_old():
+    """Its position went back: what waits does not follow it, and is dropped for good."""
+
+    async def story(_log, ahead):
+        await ahead.ask({ONE: 5})
+        await ahead.arrived()
+        assert ahead.take({ONE: 2}, OWNED) == []
+        assert ahead.take({ONE: 5}, OWNED) == []
+
+    told(story)
+
+
+def test_what_waits_for_a_partition_that_went_is_dropped():
+    """It may come back after others have worked on it."""
+
+    async def story(_log, ahead):
+        await ahead.ask({ONE: 5})
+        await ahead.arrived()
+        assert ahead.take({}, {TWO}) == []
+        assert ahead.take({ONE: 5}, OWNED) == []
+
+    told(story)
+
+
+def test_the_fetch_goes_on_when_the_round_that_waits_for_it_is_cancelled():
+    """The next round has what it brings."""
+
+    async def story(log, ahead):
+        log.let.clear()
+        await ahead.ask({ONE: 5})
+        waiting = asyncio.create_task(ahead.arrived())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        log.let.set()
+        await ahead.arrived()
+        assert firsts(ahead.take({ONE: 5}, OWNED)) == [(0, 5)]
+        assert log.asked == [{ONE: 5}]
+
+    told(story)
+
+
+def test_its_failure_is_that_of_the_next_round():
+    """Nobody else would hear of it."""
+
+    async def story(log, ahead):
+        log.error = LogUnavailableError("gone")
+        await ahead.ask({ONE: 5})
+        with pytest.raises(LogUnavailableError, match="gone"):
+            await ahead.arrived()
+        await ahead.arrived()
+        assert ahead.take({ONE: 5}, OWNED) == []
+
+    told(story)
+
+
+def rounds(log, story):
+    """Run a story about the rounds of a worker that has one partition."""
+
+    async def run():
+        sinks = Sinks(log=log, app="app", alerts_topic="a", state_topic=lambda topic: topic, now_ms=lambda: 0)
+        keeper = Keeper(topics=["t"], sinks=sinks, build=lambda _: None, meter=lambda _: None)
+        keeper.units[ONE] = unit = Unit(Fence("app", ONE, "w", 1), sinks)
+        unit.start(TallyShard(ONE))
+        fetching = Fetching(log, keeper, PlainFeed(lambda _: set()))
+        await story(unit, lambda: fetching.messages(lambda: 1, (), ()))
+        await fetching.close()
+
+    asyncio.run(run())
+
+
+def test_a_backlog_is_fetched_while_it_is_processed():
+    """The request for what follows is on its way before the agents get what came."""
+    log = Log(MANY_AT_ONCE)
+
+    async def story(unit, messages):
+        for number in range(3):
+            (message,) = await messages()
+            assert log.asked == [{ONE: at * MANY_AT_ONCE} for at in range(number + 2)]
+            await message.value.apply()
+            assert unit.shard.position == (number + 1) * MANY_AT_ONCE
+
+    rounds(log, story)
+
+
+def test_live_records_are_asked_for_when_they_are_wanted():
+    """A fetch ahead of time would come back empty, and what comes a moment later would wait for the round after."""
+    log = Log(MANY_AT_ONCE - 1)
+
+    async def story(_unit, messages):
+        for number in range(3):
+            (message,) = await messages()
+            assert len(log.asked) == number + 1
+            await message.value.apply()
+
+    rounds(log, story)
+
+
+def test_what_follows_a_chunk_that_was_thrown_away_is_not_processed():
+    """The unit stands where it stood, so the chunk is fetched again."""
+    log = Log(MANY_AT_ONCE)
+
+    async def story(unit, messages):
+        (thrown_away,) = await messages()
+        unit.renew_token()
+        await thrown_away.value.apply()
+        (again,) = await messages()
+        assert log.asked == [{ONE: 0}, {ONE: MANY_AT_ONCE}, {ONE: 0}, {ONE: MANY_AT_ONCE}]
+        await again.value.apply()
+        assert unit.shard.position == MANY_AT_ONCE
+
+    rounds(log, story)
