@@ -182,7 +182,8 @@ class History:
     def refs(self, batch: Batch, rows: Int64) -> list[RecordRef]:
         """Where the records at ``rows`` of ``batch`` stand."""
         column = batch.columns[self._id_field] if self._id_field else None
-        ids = repeat(None) if column is None else map(str, taken(column, rows))
+        own = repeat(None) if column is None else taken(column, rows)
+        ids = map(str, own) if isinstance(own, np.ndarray) else own
         parts = zip(repeat(batch.topic), batch.partition[rows].tolist(), batch.offsets[rows].tolist(), ids)
         return list(map(RecordRef._make, parts))
 

@@ -7,6 +7,8 @@ a reader ignores those that it doesn't know. The headers follow CloudEvents 1.0,
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
@@ -16,7 +18,7 @@ import orjson
 from agents.events import Alert, RecordRef
 from agents.spec import Severity
 from pipeline.errors import StateError
-from pipeline.explanation import Scalar, explanation, value_text
+from pipeline.explanation import Scalar, explanation, moment, value_text
 
 CONTENT_TYPE = b"application/json"
 EVENT_TYPE = "streamgauge.alert.v1"
@@ -82,6 +84,7 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
 _MADE = ("why", "detected_ms", "explanation")
 _decode = msgspec.json.Decoder(AlertMessage).decode
 _OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in _MADE)
+_own = attrgetter(*_OWN)
 
 
 def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
@@ -94,9 +97,10 @@ def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
 
     Cost: about 25 us.
     """
-    message: dict[str, Any] = {name: getattr(alert, name) for name in _OWN}
+    message: dict[str, Any] = dict(zip(_OWN, _own(alert), strict=True))
     message |= {"detected_ms": detected_ms, "why": explain(alert), "explanation": explanation(alert)}
-    value = orjson.dumps(message, default=_position, option=orjson.OPT_SERIALIZE_NUMPY)
+    message["source"], message["records"] = _position(alert.source), [_position(ref) for ref in alert.records]
+    value = orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
     return EncodedAlert(alert.key.encode(), value, _headers(alert, app))
 
 
@@ -175,7 +179,8 @@ def _message(value: bytes | None) -> AlertMessage:
 
 
 def _position(ref: RecordRef) -> dict[str, Any]:
-    return {"topic": ref.topic, "partition": ref.partition, "offset": ref.offset, "id": ref.id}
+    topic, partition, offset, own_id = ref
+    return {"topic": topic, "partition": partition, "offset": offset, "id": own_id}
 
 
 def _ref(position: Position) -> RecordRef:
@@ -183,18 +188,27 @@ def _ref(position: Position) -> RecordRef:
 
 
 def _headers(alert: Alert, app: str) -> list[tuple[str, bytes]]:
-    time = (_EPOCH + timedelta(milliseconds=alert.event_time_ms)).isoformat(timespec="milliseconds")
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": alert.id,
-        "ce_source": f"/streamgauge/{quote(app, safe='')}",
-        "ce_type": EVENT_TYPE,
-        "ce_subject": alert.key,
-        "ce_time": time.replace("+00:00", "Z"),
-        "traceparent": alert.trace,
-    }
-    headers = [(name, text.encode()) for name, text in attributes.items() if text]  # an attribute is never empty
-    return [*headers, ("content-type", CONTENT_TYPE)]
+    version, source, kind, content_type = _shared_headers(app)
+    headers = [
+        version,
+        ("ce_id", alert.id.encode()),
+        source,
+        kind,
+        ("ce_subject", alert.key.encode()),
+        ("ce_time", moment(alert.event_time_ms).encode()),
+        ("traceparent", (alert.trace or "").encode()),
+    ]
+    return [*(header for header in headers if header[1]), content_type]  # an attribute is never empty
+
+
+@lru_cache(maxsize=64)
+def _shared_headers(app: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_source", f"/streamgauge/{quote(app, safe='')}".encode()),
+        ("ce_type", EVENT_TYPE.encode()),
+        ("content-type", CONTENT_TYPE),
+    )
 
 
 def _against(name: str, value: Scalar | None, limit: Scalar) -> str:

@@ -1,6 +1,7 @@
 """All that made an alert fire, in one sentence: what ``why`` of an alert leaves out for the sake of brevity."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from agents.events import Alert, RecordRef
 
 Scalar = float | int | str | bool
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, and its text says nothing of it
 _SERIES: Final = frozenset({"value", "score", "expected", "spread"})
 
 
@@ -50,11 +51,17 @@ def moment(time_ms: int) -> str:
     >>> moment(1_700_000_000_123)
     '2023-11-14T22:13:20.123Z'
     """
+    second, ms = divmod(time_ms, 1000)
     try:
-        text = (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+        return f"{_second(second)}.{ms:03d}Z"
     except OverflowError:  # beyond the year 9999
         return f"{time_ms} ms"
-    return text.replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=4_096)
+def _second(second: int) -> str:
+    """Alerts come in bursts, and their windows begin and end together."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat()
 
 
 def record(ref: RecordRef) -> str:

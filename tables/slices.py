@@ -57,8 +57,7 @@ class Slices(Sequence[T], Generic[T]):
         return len(self.starts)
 
     def __iter__(self) -> Iterator[T]:
-        for start, size in zip(self.starts.tolist(), self.sizes.tolist(), strict=True):
-            yield self._item(start, size)
+        return map(self._item, self.starts.tolist(), self.sizes.tolist())
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -133,7 +132,7 @@ class Texts(Slices[str]):
         self._hashes = hashes
 
     def _item(self, start: int, size: int) -> str:
-        return self.data[start : start + size].decode(errors="surrogatepass")
+        return self.data[start : start + size].decode("utf-8", "surrogatepass")
 
     def take(self, index: slice | Int64) -> "Texts":
         """The texts at ``index``."""
