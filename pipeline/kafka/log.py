@@ -23,7 +23,6 @@ from pipeline.log.api import Committed, Copies, Difference, Fence, Lease, Partit
 T = TypeVar("T")
 _COMMITTED: Final = "read_committed"
 _PENDING: Final = "read_uncommitted"
-_PARTITION_BYTES: Final = 1 << 20  # larger answers are slower to take in than several of this size
 
 
 class KafkaLog:
@@ -108,8 +107,7 @@ class KafkaLog:
             await asyncio.sleep(wait_ms / 1000)
             return []
         async with self._fetcher() as fetcher:
-            room = max_bytes if len(positions) == 1 else min(max_bytes, _PARTITION_BYTES)
-            return await fetcher.fetch(positions, max_bytes=room, wait_ms=wait_ms)
+            return await fetcher.fetch(positions, max_bytes=max_bytes, wait_ms=wait_ms)
 
     # ---- groups
 

@@ -20,7 +20,7 @@ from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
 
 _logger = logging.getLogger(__name__)
-_CHUNK_BYTES = 2 << 20
+_CHUNK_BYTES = 9 << 18  # two batches as large as producers send them, 1 MB: of one that does not fit nothing is used
 _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
 _FEW = MANY_AT_ONCE  # a chunk costs something however short it is, so after so few records more are given time to come
 _SHORTEST_LINGER_S, _LONGEST_LINGER_S = 0.001, 0.025
