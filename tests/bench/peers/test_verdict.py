@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from tests.bench.peers.reference import Alert, Payments, Place, brute_force, recent_start_ms
-from tests.bench.peers.verdict import Progress, Stamped, judge, progress, rate
+from tests.bench.peers.verdict import Progress, Stamped, judge, last_quarter, progress, rate, tracks
 
 MINUTE_MS = 60_000
 
@@ -60,8 +60,18 @@ def test_wrong_sums_and_repeats_and_gaps_are_seen():
 
 def test_progress_adds_up_partitions():
     """Each alert says how far its own partition is; alerts of one moment count together."""
-    first, second, *_ = EXPECTED
-    assert progress([Stamped(first, 5), Stamped(second, 5)], EXPECTED) == [Progress(5, 1 + 101)]
+    first, second, third, *_ = EXPECTED
+    found = [Stamped(first, 5), Stamped(second, 5), Stamped(third, 8)]
+    assert progress(tracks(found, EXPECTED)) == [Progress(5, 1 + 101), Progress(8, 201 + 101)]
+
+
+def test_the_last_quarter_is_not_quicker_for_seldom_commits():
+    """Two partitions at ten payments a ms together, each of which says once in 100 ms how far it is."""
+    even = [Progress(at, 5 * at) for at in range(0, 1001, 100)]
+    odd = [Progress(at, 5 * at) for at in [*range(50, 1001, 100), 1000]]
+    begin, end = last_quarter({0: even, 1: odd})
+    assert (begin.at_ms, end) == (750, Progress(1_000, 10_000))
+    assert rate([begin, end]) == pytest.approx(10_000)
 
 
 def test_the_rate_is_between_the_first_alert_and_the_last():

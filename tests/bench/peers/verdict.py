@@ -5,14 +5,14 @@ So each alert says: by this moment, this partition was processed up to there. Th
 the first alert and the last one, which lie within a thousand payments of the first payment and the last.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.bench.peers.reference import Alert, Place
+import numpy as np
 
-_APART_MS = 200
+from tests.bench.peers.reference import Alert, Place
 
 
 class Stamped(NamedTuple):
@@ -25,8 +25,8 @@ class Stamped(NamedTuple):
 class Progress(NamedTuple):
     """How many payments were processed by a moment."""
 
-    at_ms: int
-    processed: int
+    at_ms: float
+    processed: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,44 +63,59 @@ def judge(found: Sequence[Stamped], expected: Mapping[Alert, Place]) -> Verdict:
     """
     said = Counter(each.alert for each in found)
     exact = len(expected.keys() & said.keys())
-    steps = progress(found, expected)
+    known = tracks(found, expected)
+    steps = progress(known)
     return Verdict(
         per_s=rate(steps),
-        warm_per_s=rate(last_quarter(steps)),
-        processed=steps[-1].processed - steps[0].processed,
+        warm_per_s=rate(last_quarter(known)),
+        processed=int(steps[-1].processed - steps[0].processed),
         exact=exact,
         missing=len(expected) - exact,
         extra=len(found) - exact,
     )
 
 
-def progress(found: Iterable[Stamped], expected: Mapping[Alert, Place]) -> list[Progress]:
-    """Payments processed by each moment at which an alert was appended, oldest first."""
+def tracks(found: Iterable[Stamped], expected: Mapping[Alert, Place]) -> dict[int, list[Progress]]:
+    """How far each partition was processed by each moment at which one of its alerts was appended, oldest first."""
     # A wrong sum is a wrong alert, but its window still says where the engine was.
     places = {(alert.account, alert.window_start_ms): place for alert, place in expected.items()}
-    upto: dict[int, int] = {}
-    steps: list[Progress] = []
+    steps: dict[int, list[Progress]] = defaultdict(list)
     for alert, at_ms in sorted(found, key=lambda each: each.appended_ms):
         place = places.get((alert.account, alert.window_start_ms))
-        if place is None:
-            continue
-        upto[place.partition] = max(upto.get(place.partition, 0), place.offset + 1)
-        if steps and steps[-1].at_ms == at_ms:
-            steps.pop()
-        steps.append(Progress(at_ms, sum(upto.values())))
+        if place is not None:
+            own = steps[place.partition]
+            upto = max(own[-1].processed if own else 0, place.offset + 1)
+            if own and own[-1].at_ms == at_ms:
+                own.pop()
+            own.append(Progress(at_ms, upto))
     return steps
 
 
-def last_quarter(steps: Sequence[Progress]) -> Sequence[Progress]:
-    """The steps from the last one by which no more than three quarters were processed.
+def progress(steps: Mapping[int, Sequence[Progress]]) -> list[Progress]:
+    """Payments of all partitions that were processed for certain by each moment, oldest first."""
+    moments = sorted({step.at_ms for own in steps.values() for step in own})
+    upto = np.zeros(len(moments), np.int64)
+    for own in steps.values():
+        at_ms, processed = zip(*own, strict=True)
+        upto += np.array([0, *processed])[np.searchsorted(at_ms, moments, side="right")]
+    return list(map(Progress, moments, upto.tolist()))
 
-    It lies a while before the end: alerts that were committed together say nothing of the time between them.
+
+def last_quarter(steps: Mapping[int, Sequence[Progress]]) -> list[Progress]:
+    """Begin and end of the last quarter.
+
+    Engines that commit rarely say seldom how far they are, and at another moment for each partition. What lies between
+    two moments of a partition is taken to have been processed evenly.
     """
-    if not steps:
-        return steps
-    end, bound = steps[-1], steps[-1].processed * 3 / 4
-    early = [step.processed <= bound and step.at_ms <= end.at_ms - _APART_MS for step in steps]
-    return steps[max(0, sum(early) - 1) :]
+    total = progress(steps)
+    if not total:
+        return []
+    moments = [step.at_ms for step in total]
+    evenly = np.zeros(len(moments))
+    for own in steps.values():
+        evenly += np.interp(moments, *zip(*own, strict=True), left=0)
+    bound = total[-1].processed * 3 / 4
+    return [Progress(float(np.interp(bound, evenly, moments)), bound), total[-1]]
 
 
 def rate(steps: Sequence[Progress]) -> float:
