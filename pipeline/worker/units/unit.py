@@ -77,7 +77,7 @@ class Unit:
         self.restore_steps = 0  # how often its restoring got on
         self.awaits_turn = False  # whether others are being restored first
         self.commits = 0
-        self.commit_cost_s = 0.0  # processor time that the last commit took, about
+        self.commit_cost_s = 0.0  # processor time that the last commit took, about, but for encoding alerts
         self.pending_records = 0
         self.pending_bytes = 0
         self.alerts: list[Alert] = []
@@ -234,8 +234,12 @@ class Unit:
         """
         if not self.is_open or not (self.is_urgent if early else self._touched):
             return False
+        now_ms = self._sinks.now_ms()
+        self._encode_alerts(
+            now_ms
+        )  # costs the same however often it is done, so it says nothing of how often to commit
         started = time.perf_counter()
-        outgoing, position = self._take(early=early), self.shard.position
+        outgoing, position = self._take(now_ms, early=early), self.shard.position
         self.commit_cost_s = max(_LEAST_COST_S, _WRITE_COST * (time.perf_counter() - started))
         # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
         writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
@@ -256,20 +260,24 @@ class Unit:
         self.committed = position
         self.commits += 1
 
-    def _take(self, *, early: bool) -> list[Outgoing]:
+    def _encode_alerts(self, now_ms: int) -> None:
+        """Make records of the alerts that wait; they are detected now."""
+        alerts, self.alerts = self.alerts, []
+        if alerts:
+            self._outgoing.append(self._encoded(alerts, now_ms))
+        if self._meter is not None:
+            self._meter.alerted(alerts, now_ms)
+
+    def _take(self, now_ms: int, *, early: bool) -> list[Outgoing]:
         """Everything that belongs into one commit: no await in here, so that all of it is of one moment."""
-        now_ms = self._sinks.now_ms()
-        alerts, outgoing = self.alerts, self._outgoing
-        self.alerts, self._outgoing, self.pending_records, self.pending_bytes = [], [], 0, 0
+        outgoing, self._outgoing = self._outgoing, []
+        self.pending_records = self.pending_bytes = 0
         slabs = self.shard.progress() if early and self._may_be_early else None
         is_full = slabs is None
         if slabs is None:
             slabs = self.shard.dirty()
             self._touched, self._may_be_early = False, True
-        if alerts:
-            outgoing.append(self._encoded(alerts, now_ms))
         if self._meter is not None:
-            self._meter.alerted(alerts, now_ms)
             # What was measured goes with the state: records that are processed again are measured again.
             event = self._meter.drain(now_ms) if is_full else None
             if event is not None:
