@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
 
 from agents.events import Chunk, TopicPartition
+from pipeline.worker.units.chunks import detached
 
 Positions = Mapping[TopicPartition, int]
 Fetch = Callable[[Positions], Coroutine[None, None, list[Chunk]]]
@@ -57,9 +58,12 @@ class ReadAhead:
     def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Chunk]:
         """Chunks from the positions that are wanted; those from others, and of partitions not owned, are dropped."""
         held = self._waiting
-        chunks = [held[source][1] for source, at in wanted.items() if source in held and held[source][0] == at]
-        self._waiting = {source: held[source] for source in held if source in owned and source not in wanted}
-        return chunks
+        self._waiting = {
+            source: (at, detached(chunk))
+            for source, (at, chunk) in held.items()
+            if source in owned and source not in wanted
+        }
+        return [held[source][1] for source, at in wanted.items() if source in held and held[source][0] == at]
 
     async def close(self) -> None:
         """End the fetch under way."""

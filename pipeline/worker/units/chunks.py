@@ -1,10 +1,12 @@
 """Cutting chunks, and gathering what goes out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from agents.events import Chunk, Headers, Outgoing, Records
+from tables.slices import Payloads
 
 
 def head(chunk: Chunk, count: int) -> Chunk:
@@ -31,6 +33,23 @@ def nothing(topic: str, partition: int, next_offset: int) -> Chunk:
         values=[],
         next_offset=next_offset,
     )
+
+
+def detached(chunk: Chunk) -> Chunk:
+    """The same records, without holding on to the rest of the answer that they came in: to be kept for a while."""
+    columns = [column for column in (chunk.keys, chunk.values) if isinstance(column, Payloads)]
+    if not len(chunk) or not columns or any(column.data is not columns[0].data for column in columns):
+        return chunk
+    first = min(int(column.starts.min()) for column in columns)
+    last = max(int((column.starts + column.sizes).max()) for column in columns)
+    data = columns[0].data[first:last]
+    if len(data) == len(columns[0].data):
+        return chunk
+
+    def moved(column: Sequence[bytes | None]) -> Sequence[bytes | None]:
+        return Payloads(data, column.starts - first, column.sizes) if isinstance(column, Payloads) else column
+
+    return replace(chunk, keys=moved(chunk.keys), values=moved(chunk.values))
 
 
 def _part(chunk: Chunk, start: int, stop: int, next_offset: int) -> Chunk:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from agents.events import TopicPartition
@@ -14,6 +16,7 @@ from pipeline.worker.frame.plain import PlainFeed
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
 from pipeline.worker.units.unit import Sinks, Unit
+from tables.slices import Payloads
 from tests.pipeline.shards import chunk_of
 from tests.pipeline.worker.tally import TallyShard
 
@@ -83,6 +86,27 @@ def test_what_is_not_wanted_yet_waits_and_is_not_fetched_again():
         assert log.asked == [{ONE: 5, TWO: 7}, {ONE: 15}]
         await ahead.arrived()
         assert firsts(ahead.take({ONE: 15, TWO: 7}, OWNED)) == [(0, 15), (1, 7)]
+
+    told(story)
+
+
+def test_what_waits_does_not_hold_the_rest_of_its_answer():
+    """An answer holds many partitions; the one that waits would keep all of it in memory."""
+
+    async def story(_log, ahead):
+        answer = b"k" * 1_000
+
+        async def fetch(positions, **_):
+            ten = np.arange(10)
+            return [replace(after(at, source), values=Payloads(answer, ten, ten)) for source, at in positions.items()]
+
+        ahead._fetch = fetch
+        await ahead.ask({ONE: 5, TWO: 7})
+        await ahead.arrived()
+        (at_once,) = ahead.take({ONE: 5}, OWNED)
+        (waited,) = ahead.take({TWO: 7}, OWNED)
+        assert at_once.values.data is answer
+        assert (list(waited.values), len(waited.values.data)) == (list(at_once.values), 18)
 
     told(story)
 

@@ -1,11 +1,14 @@
 """Cutting and gathering."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.events import Chunk, Outgoing, Records
 from pipeline.worker.units import chunks
+from tables.slices import Payloads
 
 
 def chunk(offsets, next_offset):
@@ -32,6 +35,30 @@ def test_head_and_tail_are_the_chunk(offsets, gap, count):
         assert np.concatenate((getattr(head, name), getattr(tail, name))).tolist() == getattr(whole, name).tolist()
     assert head.next_offset == (tail.offsets[0] if len(tail) else whole.next_offset)
     assert tail.next_offset == whole.next_offset
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.binary(max_size=4), st.none() | st.binary(max_size=4)), min_size=1),
+    st.binary(min_size=1, max_size=9),
+    st.booleans(),
+)
+def test_what_is_detached_is_the_same_without_the_rest(pairs, around, with_keys):
+    """Whole answers can't be kept for the sake of one partition: what is before and after it goes."""
+    flat = [item for pair in pairs for item in pair]
+    sizes = np.array([-1 if item is None else len(item) for item in flat])
+    held = np.maximum(sizes, 0)
+    starts = np.cumsum(held) - held + len(around)
+    own = b"".join(item or b"" for item in flat)
+    data = around + own + around
+    keys, values = (Payloads(data, starts[at::2], sizes[at::2]) for at in range(2))
+    whole = replace(
+        chunk(range(len(pairs)), len(pairs)), keys=keys if with_keys else [None] * len(pairs), values=values
+    )
+    found = chunks.detached(whole)
+    assert (list(found.keys), list(found.values)) == (list(whole.keys), list(whole.values))
+    assert len(found.values.data) <= len(own)
+    assert not with_keys or found.keys.data is found.values.data
+    assert chunks.detached(found).values.data is found.values.data
 
 
 records = st.builds(
