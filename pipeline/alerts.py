@@ -84,7 +84,7 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
 _MADE = ("why", "detected_ms", "explanation")
 _decode = msgspec.json.Decoder(AlertMessage).decode
 _OWN = tuple(name for name in AlertMessage.__struct_fields__ if name not in _MADE)
-_own = attrgetter(*_OWN)
+_values = attrgetter(*_OWN)
 
 
 def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
@@ -97,7 +97,7 @@ def encode_alert(alert: Alert, *, detected_ms: int, app: str) -> EncodedAlert:
 
     Cost: about 25 us.
     """
-    message: dict[str, Any] = dict(zip(_OWN, _own(alert), strict=True))
+    message: dict[str, Any] = dict(zip(_OWN, _values(alert), strict=True))
     message |= {"detected_ms": detected_ms, "why": explain(alert), "explanation": explanation(alert)}
     message["source"], message["records"] = _position(alert.source), [_position(ref) for ref in alert.records]
     value = orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)

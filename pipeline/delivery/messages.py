@@ -1,14 +1,12 @@
 """What is delivered: an alert or notice, as CloudEvent and as text for people."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import orjson
 
+from pipeline.explanation import moment
 from pipeline.subscribe import Received, decode
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +30,7 @@ class Message:
     @property
     def time(self) -> str:
         """When it was raised, ISO 8601."""
-        moment = _EPOCH + timedelta(milliseconds=self.time_ms)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return moment(self.time_ms)
 
     def cloudevent(self) -> bytes:
         """The message in CloudEvents' JSON format, structured mode."""
