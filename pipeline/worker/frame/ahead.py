@@ -31,12 +31,13 @@ class ReadAhead:
         self._fetch = fetch
         self._asked: Positions = {}
         self._under_way: asyncio.Task[list[Chunk]] | None = None
+        self._is_closed = False
         self._waiting: dict[TopicPartition, tuple[int, Chunk]] = {}
 
     async def ask(self, positions: Positions) -> None:
         """Let the fetch from ``positions`` begin; of a partition whose chunk waits, nothing more is asked for."""
         self._asked = {source: at for source, at in positions.items() if source not in self._waiting}
-        if self._asked:
+        if self._asked and not self._is_closed:
             self._under_way = asyncio.create_task(self._fetch(self._asked))
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
@@ -47,11 +48,12 @@ class ReadAhead:
         Raises:
             LogError: If it failed.
         """
-        if self._under_way is None:
+        task = self._under_way
+        if task is None:
             return
-        await asyncio.wait([self._under_way])  # who waits may be cancelled, the fetch may not: the next round has it
-        task, self._under_way = self._under_way, None
-        for chunk in task.result():
+        await asyncio.wait([task])  # who waits may be cancelled, the fetch may not: the next round has it
+        self._under_way = None
+        for chunk in [] if task.cancelled() else task.result():
             source = TopicPartition(chunk.topic, chunk.partition)
             self._waiting[source] = (self._asked[source], chunk)
 
@@ -66,7 +68,8 @@ class ReadAhead:
         return [held[source][1] for source, at in wanted.items() if source in held and held[source][0] == at]
 
     async def close(self) -> None:
-        """End the fetch under way."""
+        """End the fetch under way; none begins any more."""
+        self._is_closed = True
         if self._under_way is not None:
             self._under_way.cancel()
             await asyncio.wait([self._under_way])

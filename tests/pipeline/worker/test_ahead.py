@@ -168,6 +168,23 @@ def test_its_failure_is_that_of_the_next_round():
     told(story)
 
 
+def test_nothing_is_fetched_once_it_is_closed():
+    """A round that still goes on while the worker stops would use a log that is being closed."""
+
+    async def story(log, ahead):
+        log.let.clear()
+        await ahead.ask({ONE: 5})
+        waiting = asyncio.create_task(ahead.arrived())
+        await asyncio.sleep(0)
+        await ahead.close()
+        await waiting
+        await ahead.ask({TWO: 7})
+        await ahead.arrived()
+        assert log.asked == [{ONE: 5}]
+
+    told(story)
+
+
 def rounds(log, story):
     """Run a story about the rounds of a worker that has one partition."""
 
