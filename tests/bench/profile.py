@@ -34,6 +34,7 @@ STAGES = {
     "evidence": ["agents.history:History.add", "agents.history:History.contributors"],
     "closed windows": ["pipeline.shard:closed_windows", "tables.table:WindowTable.close"],
     "commit": [
+        "pipeline.worker.units.unit:Unit._encode_alerts",
         "pipeline.worker.units.unit:Unit._take",
         "pipeline.kafka.producing.sending:Sending._fill",
         "pipeline.kafka.producing.sending:partition_column",
