@@ -52,6 +52,7 @@ class Fetcher:
         self._asked: dict[int, Positions] = {}
         self._topics: set[str] = set()
         self._cramped: set[TopicPartition] = set()  # their next batch needs more room
+        self._is_closed = False
 
     async def fetch(self, positions: Positions, *, max_bytes: int, wait_ms: int) -> list[Chunk]:
         """See ``Log.fetch``.
@@ -67,7 +68,7 @@ class Fetcher:
             await self._check(client, positions)
             chunks: list[Chunk] = []
             self._cramped.clear()
-            while True:
+            while not self._is_closed:  # a request would open a connection that nobody closes
                 left_s = deadline - asyncio.get_running_loop().time()
                 self._ask(client, positions, max_bytes, max(0, min(int(left_s * 1000), _LONGEST_WAIT_MS)))
                 if not self._pending:  # no leader is known for any of them
@@ -78,10 +79,12 @@ class Fetcher:
                     found = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
                     positions = {source: at for source, at in positions.items() if source not in found}
                 elif chunks or asyncio.get_running_loop().time() >= deadline:
-                    return chunks
+                    break
+            return chunks
 
     async def close(self) -> None:
         """Release the connections."""
+        self._is_closed = True
         for task in self._pending.values():
             task.cancel()
         await asyncio.gather(*self._pending.values(), return_exceptions=True)
