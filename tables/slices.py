@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import _lru_cache_wrapper, cache
 from importlib import import_module
+from itertools import starmap
 from types import ModuleType
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -57,7 +58,7 @@ class Slices(Sequence[T], Generic[T]):
         return len(self.starts)
 
     def __iter__(self) -> Iterator[T]:
-        return map(self._item, self.starts.tolist(), self.sizes.tolist())
+        return starmap(self._item, zip(self.starts.tolist(), self.sizes.tolist(), strict=True))
 
     @overload
     def __getitem__(self, index: int) -> T: ...

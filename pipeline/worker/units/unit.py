@@ -235,9 +235,7 @@ class Unit:
         if not self.is_open or not (self.is_urgent if early else self._touched):
             return False
         now_ms = self._sinks.now_ms()
-        self._encode_alerts(
-            now_ms
-        )  # costs the same however often it is done, so it says nothing of how often to commit
+        self._encode_alerts(now_ms)  # not timed: it costs the same however often commits are made
         started = time.perf_counter()
         outgoing, position = self._take(now_ms, early=early), self.shard.position
         self.commit_cost_s = max(_LEAST_COST_S, _WRITE_COST * (time.perf_counter() - started))
