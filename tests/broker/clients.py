@@ -1,8 +1,9 @@
 """What tests of brokers do as clients: make a topic, write to it, read it."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import TypeVar
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -32,9 +33,30 @@ def _run(doing: Coroutine[None, None, T]) -> T:
     async def within() -> T:
         # aiokafka leaves the error of a refused connection in a future that nobody reads; it raises the error as well.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        return await asyncio.wait_for(doing, _DEADLINE_S)
+        async with _connections_ended():
+            return await asyncio.wait_for(doing, _DEADLINE_S)
 
     return asyncio.run(within())
+
+
+@contextlib.asynccontextmanager
+async def _connections_ended() -> AsyncIterator[None]:
+    """End every connection that is opened within: aiokafka does not wait until TLS has said goodbye."""
+    loop = asyncio.get_running_loop()
+    connect, opened = loop.create_connection, []
+
+    async def create_connection(*args: Any, **kwargs: Any) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        transport, protocol = await connect(*args, **kwargs)
+        opened.append(transport)
+        return transport, protocol
+
+    loop.create_connection = create_connection  # type: ignore[method-assign]  # of this one loop
+    try:
+        yield
+    finally:
+        for transport in opened:
+            transport.abort()
+        await asyncio.sleep(0)  # in which the loop closes their sockets
 
 
 async def _create(access: Access, topic: NewTopic) -> None:

@@ -34,8 +34,6 @@ async def test_a_compacted_topic_keeps_the_newest_of_each_key(log):
         await log.append([out([b"1"], topic="state")])
 
 
-# In a run of the whole suite the collector finds a connection here that an earlier test, not known yet, left open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @over_log(COMPACT)
 async def test_a_follower_of_a_compacted_topic_misses_nothing(log):
     """From any earlier position a follower reaches the end and knows every change, stamps and headers included."""
