@@ -21,6 +21,7 @@ from tables.spec import TableSpec
 
 SKEW_MS = 60_000
 """How far in event time the partitions that feed a repartitioned table may lie apart."""
+_NEWS_MS = 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,6 +222,11 @@ def state_topic(config: AppConfig, topic: str) -> str:
     return f"{config.name}-{topic}-state"
 
 
+def clocks_topic(app: str) -> str:
+    """Where workers tell one another how far they have come, while they work off a backlog."""
+    return f"{app}-clocks"
+
+
 def closed_topic(app: str, table: str) -> str:
     """Where a tumbling table's closed windows go."""
     return f"{app}-{table}"
@@ -278,6 +284,8 @@ def topic_specs(config: AppConfig) -> list[TopicSpec]:
             add(topic, plan.partitions, retention_ms=kept_ms, retention_bytes=plan.stream.retention_bytes)
             add(f"{topic}.dead-letter", plan.partitions, retention_ms=kept_ms)
             add(f"{topic}.late", plan.partitions, retention_ms=kept_ms)
+        if plan.repartitions:
+            add(clocks_topic(config.name), 1, retention_ms=_NEWS_MS)
         for name, table in plan.tables.items():
             if table.sends_closed:
                 add(closed_topic(config.name, name), plan.partitions)

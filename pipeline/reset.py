@@ -17,7 +17,7 @@ from agents.events import Outgoing, Records, TopicPartition
 from pipeline.config import AppConfig
 from pipeline.errors import LogError, TopicMismatchError
 from pipeline.log import Committed, Fence, Log, TopicSpec
-from pipeline.plan import closed_topic, incident_specs, plans, state_topic, topic_specs
+from pipeline.plan import clocks_topic, closed_topic, incident_specs, plans, state_topic, topic_specs
 from pipeline.shard_state import slabs_at
 
 START, END = "start", "end"
@@ -88,6 +88,7 @@ def own_topics(config: AppConfig, *, alerts: bool = False) -> list[str]:
         if topic not in sources:
             found.append(topic)
         found += [closed_topic(config.name, name) for name, table in plan.tables.items() if table.sends_closed]
+    found.append(clocks_topic(config.name))
     if alerts:  # what was made of the alerts goes with them
         found += [config.alerts_topic, *(spec.name for spec in incident_specs(config.name) if config.incidents)]
     return found

@@ -1,12 +1,13 @@
 """From stored rows to the chunk that a fetch returns."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.local.blob import Columns, decode, decode_headers, sizes
+from tables.slices import Payloads, payloads_of
 
 Blob = tuple[int, bytes]
 Row = tuple[int, int, bytes, bytes | None, bytes | None]
@@ -47,14 +48,21 @@ def chunk_of_rows(source: TopicPartition, rows: Sequence[Row]) -> Chunk:
 
 
 def _joined(parts: list[Columns]) -> Columns:
-    """Several runs of records as one."""
+    """Several runs of records as one; their keys and values stand in one stretch of bytes, as those of each run do."""
+    values = [payloads_of(part.values) for part in parts]
+    data = b"".join(column.data for column in values)
+    shifts = list(accumulate((len(column.data) for column in values[:-1]), initial=0))
+
+    def column(runs: list[Payloads]) -> Payloads:
+        starts = [run.starts + shift for run, shift in zip(runs, shifts, strict=True)]
+        return Payloads(data, np.concatenate(starts), np.concatenate([run.sizes for run in runs]))
+
     keys = headers = None
     if any(part.keys is not None for part in parts):
-        keys = list(chain.from_iterable(part.keys or [None] * len(part.values) for part in parts))
+        keys = column([payloads_of(part.keys or [None] * len(part.values)) for part in parts])
     if any(part.headers is not None for part in parts):
         headers = list(chain.from_iterable(part.headers or [()] * len(part.values) for part in parts))
-    values = list(chain.from_iterable(part.values for part in parts))
-    return Columns(values, keys, np.concatenate([part.timestamps_ms for part in parts]), headers)
+    return Columns(column(values), keys, np.concatenate([part.timestamps_ms for part in parts]), headers)
 
 
 def _chunk(source: TopicPartition, offsets: Int64, columns: Columns) -> Chunk:

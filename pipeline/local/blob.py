@@ -17,7 +17,6 @@ The checksum is xxh3 rather than a CRC: as good against damage and ten times as 
 
 import struct
 from collections.abc import Sequence
-from io import BytesIO
 from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from agents.events import Headers, Int64
 from pipeline.errors import LogError
+from tables.slices import Payloads
 
 VERSION = 1
 _HEAD = struct.Struct("<HHIqQ")
@@ -86,7 +86,7 @@ def encode(columns: Columns) -> bytearray:
 
 
 def decode(blob: bytes, low: int = 0, high: int | None = None, *, place: str = "blob") -> Columns:
-    """The records ``low`` (inclusive) to ``high`` (exclusive) of a blob.
+    """The records ``low`` (inclusive) to ``high`` (exclusive) of a blob; keys and values stay where they stand in it.
 
     Args:
         blob: What ``encode`` gave.
@@ -97,7 +97,7 @@ def decode(blob: bytes, low: int = 0, high: int | None = None, *, place: str = "
     Raises:
         LogError: If the blob is damaged or of a version that this program does not know.
 
-    Cost: about 0.12 µs a record taken.
+    Cost: COST a record.
     """
     flags, n, base = _check(blob, place)
     span = slice(low, n if high is None else high)
@@ -158,16 +158,12 @@ def decode_headers(data: bytes, n: int, at: int = 0) -> tuple[list[Headers], int
     return [flat[start:stop] for start, stop in pairwise(edges)], at
 
 
-def _slice(data: bytes, lengths: NDArray[np.int32], at: int, span: slice) -> tuple[list[bytes | None], int]:
+def _slice(data: bytes, lengths: NDArray[np.int32], at: int, span: slice) -> tuple[Payloads, int]:
     """The items ``span`` out of a run of items that begins at byte ``at``, and the byte after the run."""
-    present = np.maximum(lengths, 0)
-    first, stop, _ = span.indices(len(lengths))
-    reader = BytesIO(data)  # shares the bytes; reading on costs half of what slicing does
-    reader.seek(at + int(present[:first].sum(dtype=np.int64)))
-    items: list[bytes | None] = list(map(reader.read, present[first:stop].tolist()))
-    for index in np.flatnonzero(lengths[first:stop] < 0).tolist():
-        items[index] = None
-    return items, at + int(present.sum(dtype=np.int64))
+    sizes = lengths.astype(np.int64)
+    held = np.maximum(sizes, 0)
+    stops = np.cumsum(held) + at
+    return Payloads(data, (stops - held)[span], sizes[span]), int(stops[-1]) if len(stops) else at
 
 
 def _check(blob: bytes, place: str) -> tuple[int, int, int]:

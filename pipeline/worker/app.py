@@ -12,15 +12,15 @@ from pipeline.errors import LogError, LogUnavailableError, StuckError
 from pipeline.health import LagSampler, UnitMeter, health_topic, outgoing
 from pipeline.local.members import member_name
 from pipeline.log import Log
-from pipeline.plan import complete, plans, state_topic, topic_specs
+from pipeline.plan import clocks_topic, complete, plans, state_topic, topic_specs
 from pipeline.shard import Shard
+from pipeline.worker.frame.clocks import EVERY_S, Clocks
 from pipeline.worker.frame.delivery import ChunkEvent
 from pipeline.worker.frame.transport import LogApp, LogTransport, NoTables
 from pipeline.worker.incidents import add_incidents
-from pipeline.worker.units.contract import BuildShard
+from pipeline.worker.units.contract import BuildShard, Sinks
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.progress import restore_events
-from pipeline.worker.units.unit import Sinks
 from pipeline.worker.watchdog import LIMIT_S, Watchdog, stuck_events
 
 _logger = logging.getLogger(__name__)
@@ -95,6 +95,8 @@ def build_app(
         meter=lambda source: _meter(config, source, member),
         on_lost=app.membership.wake_up,
     )
+    aligned = {topic: plan.partitions for topic, plan in made.items() if plan.repartitions}
+    app.clocks = Clocks(clocks_topic(config.name), aligned)
     app.watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
     for topic in made:
         _add_agent(app, topic)
@@ -127,6 +129,13 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
     async def tidy() -> None:
         await app.log_.tidy()
 
+    async def tell_clocks() -> None:
+        news = app.clocks.news(app.keeper.units)
+        if news is not None:
+            await app.log_.append([news])
+
+    if any(plan.repartitions for plan in made.values()):
+        _add_timer(app, EVERY_S, tell_clocks)
     if any(ms is not None for ms in idle_ms.values()):
         _add_timer(app, _IDLE_EVERY_S, advance_idle)
     _add_timer(app, _TIDY_EVERY_S, tidy)

@@ -57,6 +57,10 @@ class ReadAhead:
             source = TopicPartition(chunk.topic, chunk.partition)
             self._waiting[source] = (self._asked[source], chunk)
 
+    def put_back(self, position: int, chunk: Chunk) -> None:
+        """Keep what follows ``position`` until it is wanted, instead of what else waits of the partition."""
+        self._waiting[TopicPartition(chunk.topic, chunk.partition)] = (position, chunk)
+
     def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Chunk]:
         """Chunks from the positions that are wanted; those from others, and of partitions not owned, are dropped."""
         held = self._waiting

@@ -8,12 +8,15 @@ from agents.events import Chunk
 from pipeline.errors import StreamgaugeError
 from pipeline.worker.units import chunks
 from pipeline.worker.units.keeper import Keeper
-from pipeline.worker.units.unit import Unit
+from pipeline.worker.units.unit import STRETCH_MS, Unit
+from tables.keys import NEVER
 
 _logger = logging.getLogger(__name__)
 MOST_RECORDS = 16_384
 """Records processed without letting the loop do anything else, so that heartbeats and commits stay punctual."""
 
+_COMMIT_MS = STRETCH_MS  # between commits, where partitions are to drain evenly
+_FIRST_RECORDS = 100  # of a partition whose pace is not known yet
 _TURNS = 4
 
 
@@ -27,14 +30,21 @@ class ChunkEvent:
     """The payload of one Faust event: a chunk, the unit it is for, and where the unit stood when it was fetched.
 
     A chunk from before a rebalance, or for a unit that broke meanwhile, is ignored: the log still has it.
+
+    Args:
+        keeper: Holds the unit.
+        unit: The unit.
+        chunk: The chunk.
+        bound_ms: Event time at which to stop, leaving the rest to the unit; ``None`` for no such bound.
     """
 
-    __slots__ = ("_chunk", "_keeper", "_previous", "_token", "_unit")
+    __slots__ = ("_bound_ms", "_chunk", "_keeper", "_previous", "_token", "_unit")
 
-    def __init__(self, keeper: Keeper, unit: Unit, chunk: Chunk) -> None:
+    def __init__(self, keeper: Keeper, unit: Unit, chunk: Chunk, bound_ms: int | None = None) -> None:
         self._keeper = keeper
         self._unit = unit
         self._chunk = chunk
+        self._bound_ms = bound_ms
         self._token = unit.token
         self._previous = unit.shard.position
         unit.in_flight, unit.in_flight_to = True, chunk.next_offset
@@ -58,6 +68,9 @@ class ChunkEvent:
             rest = await self._apply_part(rest)
             if not len(rest):
                 break
+            if self._bound_ms is not None and unit.shard.watermark_ms > self._bound_ms:
+                unit.rest = rest
+                break
             await asyncio.sleep(0)
         if self._is_current:
             unit.in_flight = False
@@ -74,23 +87,35 @@ class ChunkEvent:
             return self._apply(chunk, 0)
         poison = keeper.suspects.poison(unit.source, int(chunk.offsets[0]))
         if poison is None:
-            rest = self._apply(chunk, keeper.suspects.take(unit.source, chunk.offsets, MOST_RECORDS))
+            rest = self._apply(chunk, keeper.suspects.take(unit.source, chunk.offsets, self._most_records(len(chunk))))
         else:
             rest = await self._bury(chunk, poison)
         if keeper.suspects.isolating(unit.source):
             await keeper.commit_unit(unit)
         elif unit.is_urgent:
+            if self._bound_ms is not None and unit.shard.watermark_ms >= unit.visible_ms + _COMMIT_MS:
+                keeper.commit_now(unit)
             keeper.commit_soon()
         return rest
 
+    def _most_records(self, there: int) -> int:
+        """How many of the records that are there make the next part."""
+        if self._bound_ms is None:
+            return MOST_RECORDS
+        pace_ms = self._unit.pace_ms
+        most = _FIRST_RECORDS if pace_ms is None else max(1, int(STRETCH_MS / max(pace_ms, 0.001)))
+        return min(MOST_RECORDS, there if there <= 1.25 * most else most)
+
     def _apply(self, chunk: Chunk, count: int) -> Chunk:
-        part = chunks.head(chunk, count)
+        part, before_ms = chunks.head(chunk, count), self._unit.shard.watermark_ms
         started = time.perf_counter()
         try:
             self._unit.apply(part)
         except Exception as error:  # noqa: BLE001 - a shard that raised is half-changed, whatever it raised
             self._keeper.lost(self._unit, error, part.offsets if len(part) else None)
         self._keeper.spent_s += time.perf_counter() - started
+        if before_ms != NEVER and len(part):
+            self._unit.pace_ms = (self._unit.shard.watermark_ms - before_ms) / len(part)
         return chunks.tail(chunk, count)
 
     async def _bury(self, chunk: Chunk, error: str) -> Chunk:

@@ -12,6 +12,7 @@ Evenly drained partitions keep joins across them (repartitioned streams) from se
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from agents.events import TopicPartition
 from pipeline.worker.units.unit import Unit
@@ -19,11 +20,17 @@ from pipeline.worker.units.unit import Unit
 MOST_AHEAD_MS = 10_000
 
 
-def even(units: Mapping[TopicPartition, Unit], *, most_ahead_ms: int = MOST_AHEAD_MS) -> dict[TopicPartition, int]:
+def even(
+    units: Mapping[TopicPartition, Unit],
+    bounds: Mapping[TopicPartition, int] = MappingProxyType({}),
+    *,
+    most_ahead_ms: int = MOST_AHEAD_MS,
+) -> dict[TopicPartition, int]:
     """Positions of the units to fetch for now, those furthest behind in event time first.
 
     Args:
         units: All units of the worker.
+        bounds: How far in event time a unit with a backlog may go; see ``Clocks``.
         most_ahead_ms: How far a unit with a backlog may be ahead of the slowest one of its topic that has one too.
     """
     slowest = _slowest(units.values())
@@ -32,6 +39,7 @@ def even(units: Mapping[TopicPartition, Unit], *, most_ahead_ms: int = MOST_AHEA
         for source, unit in units.items()
         if unit.wants_more
         and (unit.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
+        and not (unit.is_behind and source in bounds and unit.shard.watermark_ms > bounds[source])
     ]
     return {source: units[source].shard.position for _, source in sorted(wanted)}
 

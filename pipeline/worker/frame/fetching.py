@@ -13,6 +13,7 @@ from agents.events import Chunk, TopicPartition
 from pipeline.errors import LogBusyError, LogUnavailableError, OffsetOutOfRangeError
 from pipeline.log.api import Log
 from pipeline.worker.frame.ahead import ReadAhead
+from pipeline.worker.frame.clocks import Clocks
 from pipeline.worker.frame.delivery import ChunkEvent
 from pipeline.worker.frame.fairness import even
 from pipeline.worker.frame.plain import PlainFeed
@@ -28,6 +29,10 @@ _AWAY_S = 0.25  # between two tries while the log does not answer
 _GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Fetching:
     """Decides what to ask the log for and makes Faust messages of what it gives.
 
@@ -35,13 +40,17 @@ class Fetching:
         log: The log.
         keeper: Holds the units.
         feed: Holds the plain partitions.
+        clocks: How far partitions may run ahead of others.
     """
 
-    def __init__(self, log: Log, keeper: Keeper, feed: PlainFeed) -> None:
+    def __init__(self, log: Log, keeper: Keeper, feed: PlainFeed, clocks: Clocks) -> None:
         self._log = log
         self._keeper = keeper
         self._feed = feed
+        self._clocks = clocks
         self._ahead = ReadAhead(partial(self._fetch, wait_ms=0))
+        self._bounds: Mapping[TopicPartition, int] = {}
+        self._stopped: set[TopicPartition] = set()
         self._not_before = 0.0
         self._spent_s = 0.0
 
@@ -58,20 +67,25 @@ class Fetching:
         Raises:
             LogError: If the log can't be read.
         """
-        await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._not_before - _now())
         # A unit that becomes free is to be served at once, which a waiting fetch can't do.
         is_busy = self._keeper.is_busy or self._feed.is_backlogged
         before = generation()
         await self._ahead.arrived()
+        self._put_back()
         positions = self._positions()
         chunks = self._ahead.take(positions, self._owned())
-        if not chunks:
+        if chunks:
+            taken = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
+            self._keeper.fed({source: positions[source] for source in taken}, chunks)
+        else:
             chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():
             return []
         if 0 < sum(map(len, chunks)) < _FEW:
-            self._not_before = asyncio.get_running_loop().time() + self._linger_s()
+            self._not_before = _now() + self._linger_s()
         messages = []
+        self._bounds = self._clocks.bounds(self._keeper.units, _now())
         for chunk in chunks:
             message = self._message(chunk, positions[TopicPartition(chunk.topic, chunk.partition)], before)
             if message is not None:
@@ -89,23 +103,36 @@ class Fetching:
         return min(max(spent_s / 2, _SHORTEST_LINGER_S), _LONGEST_LINGER_S)
 
     def _positions(self) -> dict[TopicPartition, int]:
-        return {**even(self._keeper.units), **self._feed.positions()}
+        units = self._keeper.units
+        return {**even(units, self._clocks.bounds(units, _now())), **self._feed.positions()}
+
+    def _put_back(self) -> None:
+        """Keep what units were not to process yet. What follows a chunk of theirs is not fetched ahead."""
+        self._stopped = {unit.source for unit in self._keeper.units.values() if unit.rest is not None}
+        for source in self._stopped:
+            unit = self._keeper.units[source]
+            rest, unit.rest = unit.rest, None
+            if rest is not None and unit.is_open:
+                self._ahead.put_back(unit.shard.position, rest)
 
     def _next_positions(self) -> dict[TopicPartition, int]:
         """Where to go on once everything under way is processed."""
         units = [unit for unit in self._keeper.units.values() if unit.is_open and unit.has_room]
+        units = [unit for unit in units if unit.source not in self._stopped]
         return {unit.source: unit.next_position for unit in units} | self._feed.positions()
 
     def _owned(self) -> set[TopicPartition]:
         return {*self._keeper.units, *self._feed.positions()}
 
     async def _fetch(self, positions: Mapping[TopicPartition, int], *, wait_ms: int) -> list[Chunk]:
-        if not positions:
-            await self._wait_for_progress()
-            return []
         try:
-            chunks = await self._log.fetch(positions, max_bytes=_CHUNK_BYTES, wait_ms=wait_ms)
+            asked = {**positions, **await self._listening()}
+            if not asked:
+                await self._wait_for_progress()
+                return []
+            chunks = await self._log.fetch(asked, max_bytes=_CHUNK_BYTES, wait_ms=wait_ms)
         except OffsetOutOfRangeError as error:
+            self._clocks.position = None
             await self._out_of_range(positions, error)
             return []
         except LogBusyError as error:
@@ -115,7 +142,20 @@ class Fetching:
             await asyncio.sleep(_AWAY_S)
             return []
         self._keeper.fed(positions, chunks)
-        return chunks
+        news = [chunk for chunk in chunks if chunk.topic == self._clocks.source.topic]
+        for chunk in news:
+            self._clocks.hear(chunk, _now())
+        return [chunk for chunk in chunks if chunk not in news] if news else chunks
+
+    async def _listening(self) -> dict[TopicPartition, int]:
+        """Where news of other workers' clocks is to be read, while this one has some to tell itself."""
+        clocks = self._clocks
+        if clocks.news(self._keeper.units) is None:
+            clocks.position = None
+            return {}
+        if clocks.position is None:
+            clocks.position = (await self._log.partitions(clocks.source.topic))[0].end
+        return {clocks.source: clocks.position}
 
     def _message(self, chunk: Chunk, asked: int, generation: int) -> ConsumerMessage | None:
         """A message for a unit, unless it broke or moved while the fetch was under way; others go to the feed."""
@@ -127,7 +167,7 @@ class Fetching:
         unit = self._keeper.units.get(TopicPartition(*tp))
         if unit is None or not unit.wants_more or unit.shard.position != asked:
             return None
-        event = ChunkEvent(self._keeper, unit, chunk)
+        event = ChunkEvent(self._keeper, unit, chunk, self._bounds.get(unit.source) if unit.is_behind else None)
         return ConsumerMessage(
             *tp, chunk.next_offset - 1, 0.0, 0, [], None, event, None, 0, 0, tp, generation_id=generation
         )

@@ -29,6 +29,7 @@ from agents.events import Headers, Outgoing, Records, TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log.api import Fence, Log, Membership, TopicSpec
 from pipeline.log.partitioner import murmur2
+from pipeline.worker.frame.clocks import Clocks
 from pipeline.worker.frame.fetching import Fetching
 from pipeline.worker.frame.plain import PlainFeed
 from pipeline.worker.frame.rebalancing import Rebalancing
@@ -37,8 +38,7 @@ from pipeline.worker.watchdog import Watchdog
 
 _AWAY_S = 0.5  # between two tries while the log does not answer
 
-frame_logger = logging.getLogger("faust.streamgauge")
-"""Where Faust tells of starting and stopping; else it would be the logger of the module, among our messages."""
+frame_logger = logging.getLogger("faust.streamgauge")  # where Faust tells of starting and stopping, not among messages
 
 
 class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
@@ -47,6 +47,7 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
     logger = frame_logger
     log_: Log
     keeper: Keeper
+    clocks: Clocks
     watchdog: Watchdog
     membership: Membership
     specs: Sequence[TopicSpec]
@@ -103,7 +104,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._keeper: Keeper = self.app.keeper
         self._membership: Membership = self.app.membership
         self.feed = PlainFeed(lambda tp: self._acked_index[tp])
-        self._fetching = Fetching(self._log, self._keeper, self.feed)
+        self._fetching = Fetching(self._log, self._keeper, self.feed, self.app.clocks)
         self._rebalancing = Rebalancing(self, self._membership, self._keeper)
         self._partitions: dict[str, int] = {}
         self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``

@@ -1,9 +1,11 @@
-"""What the worker needs of a shard, and no more."""
+"""What a unit works with: what it needs of a shard, and no more, and where it writes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from agents.events import Chunk, Output, TopicPartition
+from pipeline.log.api import Log
 
 
 class Shard(Protocol):
@@ -49,3 +51,22 @@ class Shard(Protocol):
 
 
 BuildShard = Callable[[TopicPartition], Shard]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sinks:
+    """Where units write, and the clock that they stamp with.
+
+    Args:
+        log: The event log.
+        app: Name of the application.
+        alerts_topic: Where alerts go.
+        state_topic: Topic of a source topic's slabs.
+        now_ms: Wall clock, Unix ms.
+    """
+
+    log: Log
+    app: str
+    alerts_topic: str
+    state_topic: Callable[[str], str]
+    now_ms: Callable[[], int]

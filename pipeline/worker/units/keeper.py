@@ -12,12 +12,12 @@ from agents.events import Chunk, Int64, TopicPartition
 from pipeline.errors import FencedError, LogUnavailableError
 from pipeline.health.events import UnitMeter
 from pipeline.log.api import Fence
-from pipeline.worker.units.contract import BuildShard
+from pipeline.worker.units.contract import BuildShard, Sinks
 from pipeline.worker.units.notices import listed
 from pipeline.worker.units.opening import Opening
-from pipeline.worker.units.pace import Pace, backlog_of
+from pipeline.worker.units.pace import Pace
 from pipeline.worker.units.suspects import Suspects
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.unit import Unit
 from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Keeper:
                 self._spawn(self._disclaim(unit.fence))
         opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
         if opened:
-            self._spawn(self._open(opened))
+            self._spawn(self.opening.open(opened, is_wanted=self._is_wanted, locks=self._locks, on_failure=self.lost))
 
     async def _disclaim(self, fence: Fence) -> None:
         """Release what a unit claimed, once its last commit has come to an end: without it that would never."""
@@ -124,9 +124,6 @@ class Keeper:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def _open(self, units: list[Unit]) -> None:
-        await self.opening.open(units, is_wanted=self._is_wanted, locks=self._locks, on_failure=self.lost)
 
     def _is_wanted(self, unit: Unit) -> bool:
         return self.units.get(unit.source) is unit and unit.failure is None
@@ -211,6 +208,12 @@ class Keeper:
         if self._early is None or self._early.done():
             self._early = self._spawn(self._commit_early())
 
+    def commit_now(self, unit: Unit) -> None:
+        """Commit a unit early, whatever that costs: others wait for it."""
+        if unit.source not in self._hurrying:
+            self._hurrying.add(unit.source)
+            self._spawn(self._hurry(unit))
+
     async def _commit_early(self) -> None:
         loop = asyncio.get_running_loop()
         while urgent := self._urgent():
@@ -218,8 +221,7 @@ class Keeper:
             await self._until(min(self._pace.due(backlog=unit.backlog) for unit in urgent))
             units = [unit for unit in self._urgent() if self._pace.due(backlog=unit.backlog) <= loop.time()]
             for unit in units:
-                self._hurrying.add(unit.source)
-                self._spawn(self._hurry(unit))
+                self.commit_now(unit)
                 self._pace.committed(loop.time(), unit.commit_cost_s, backlog=unit.backlog)
 
     async def _until(self, due: float) -> None:
@@ -281,16 +283,13 @@ class Keeper:
         """Whether a unit will want to be fetched for soon."""
         return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())
 
-    def fed(self, asked: Iterable[TopicPartition], chunks: Iterable[Chunk]) -> None:
-        """Note for which of the units asked for there was nothing."""
+    def fed(self, asked: Mapping[TopicPartition, int], chunks: Iterable[Chunk]) -> None:
+        """Note what was found where units stand; what follows a chunk under way says nothing of them yet."""
         found = {TopicPartition(chunk.topic, chunk.partition): chunk for chunk in chunks}
-        for source in asked:
+        for source, position in asked.items():
             unit = self.units.get(source)
-            if unit is None:
-                continue
-            chunk = found.get(source)
-            unit.caught_up = chunk is None
-            backlog = 0.0 if chunk is None else backlog_of(len(chunk), payload_bytes(chunk.values))
-            if backlog < unit.backlog:
-                self._early_changed.set()
-            unit.backlog = backlog
+            if unit is not None and unit.wants_from(position):
+                before, chunk = unit.backlog, found.get(source)
+                unit.found(0 if chunk is None else len(chunk), 0 if chunk is None else payload_bytes(chunk.values))
+                if unit.backlog < before:
+                    self._early_changed.set()

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,9 +12,11 @@ from pipeline.codec import Reason, Reject
 from pipeline.deadletter import dead_letter_topic, dead_letters
 from pipeline.health.events import UnitMeter
 from pipeline.health.events import outgoing as health_outgoing
-from pipeline.log.api import Fence, Log, TopicSpec
+from pipeline.log.api import Fence, TopicSpec
 from pipeline.worker.units import chunks
-from pipeline.worker.units.contract import Shard
+from pipeline.worker.units.contract import Shard, Sinks
+from pipeline.worker.units.pace import backlog_of
+from tables.keys import NEVER
 from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
@@ -24,27 +24,10 @@ MANY_RECORDS = 32_768
 """Twice as many pending records and alerts stop the fetching, so memory stays bounded."""
 MANY_BYTES = 16 << 20
 """The same for the size of what is pending: a record of an internal topic holds many rows."""
+STRETCH_MS = 20_000
+"""Event time that is processed at once, up to a quarter more, where partitions are to drain evenly."""
 _LEAST_COST_S = 0.001
 _WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sinks:
-    """Where units write, and the clock that they stamp with.
-
-    Args:
-        log: The event log.
-        app: Name of the application.
-        alerts_topic: Where alerts go.
-        state_topic: Topic of a source topic's slabs.
-        now_ms: Wall clock, Unix ms.
-    """
-
-    log: Log
-    app: str
-    alerts_topic: str
-    state_topic: Callable[[str], str]
-    now_ms: Callable[[], int]
 
 
 class Unit:
@@ -72,8 +55,12 @@ class Unit:
         self.is_committing = False
         self.caught_up = False  # whether the last fetch found nothing
         self.backlog = 0.0  # how much the last fetch found, 0 to 1: see ``pace``
+        self.rest: Chunk | None = None  # of the last chunk, where it was to stop before the end
+        self.is_behind = True  # whether that is a stretch of event time too, or nothing was asked for yet
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
+        self.visible_ms = NEVER  # event time that had been reached then
+        self.pace_ms: float | None = None  # event time that a record takes, of late
         self.restore_steps = 0  # how often its restoring got on
         self.awaits_turn = False  # whether others are being restored first
         self.commits = 0
@@ -131,9 +118,19 @@ class Unit:
         """Whether so little waits to be committed that more may be processed."""
         return self.pending_records < 2 * MANY_RECORDS and self.pending_bytes < 2 * MANY_BYTES
 
+    def wants_from(self, position: int) -> bool:
+        """Whether it stands there and has nothing under way."""
+        return self.is_open and not self.in_flight and self.shard.position == position
+
+    def found(self, records: int, size_bytes: int) -> None:
+        """Note how much the log has for it at once."""
+        self.caught_up, self.backlog = not records, backlog_of(records, size_bytes)
+        self.is_behind = self.backlog > 0 or records * (self.pace_ms or 0.0) >= STRETCH_MS
+
     def start(self, shard: Shard) -> None:
         """Begin with a restored shard."""
-        self._shard, self.committed, self.token = shard, shard.position, object()
+        self._shard, self.token = shard, object()
+        self.committed, self.visible_ms = shard.position, shard.watermark_ms
 
     def renew_token(self) -> None:
         """Disown the chunks that are under way, because the frame has thrown them away."""
@@ -179,7 +176,7 @@ class Unit:
         each other would never rest.
         """
         if not self._touched:
-            self.committed = self.shard.position
+            self.committed, self.visible_ms = self.shard.position, self.shard.watermark_ms
 
     def advance(self, time_ms: int) -> None:
         """Let event time pass without records; only what comes of it needs a commit."""
@@ -237,25 +234,25 @@ class Unit:
         now_ms = self._sinks.now_ms()
         self._encode_alerts(now_ms)  # not timed: it costs the same however often commits are made
         started = time.perf_counter()
-        outgoing, position = self._take(now_ms, early=early), self.shard.position
+        outgoing, reached = self._take(now_ms, early=early), (self.shard.position, self.shard.watermark_ms)
         self.commit_cost_s = max(_LEAST_COST_S, _WRITE_COST * (time.perf_counter() - started))
         # Shielded: a commit that was abandoned half-way could land after the partition was restored anew.
-        writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, position, outgoing))
+        writing = asyncio.ensure_future(self._sinks.log.commit(self.fence, reached[0], outgoing))
         self.is_committing = True
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
             await asyncio.wait([writing])
             if writing.exception() is None:
-                self._committed(position)
+                self._committed(*reached)
             raise
         finally:
             self.is_committing = False
-        self._committed(position)
+        self._committed(*reached)
         return True
 
-    def _committed(self, position: int) -> None:
-        self.committed = position
+    def _committed(self, position: int, clock_ms: int) -> None:
+        self.committed, self.visible_ms = position, clock_ms
         self.commits += 1
 
     def _encode_alerts(self, now_ms: int) -> None:

@@ -15,8 +15,9 @@ from pipeline.log.opening import open_log
 from pipeline.plan import complete, plans, state_topic, topic_specs
 from pipeline.shard import Shard
 from pipeline.views import TableReader
+from pipeline.worker.units.contract import Sinks
 from pipeline.worker.units.restore import restore
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.unit import Unit
 from tests.crash.kafka.application import MANY, toml
 from tests.crash.kafka.reading import committed
 

@@ -11,11 +11,13 @@ from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log import Fence
 from pipeline.worker.frame.ahead import ReadAhead
+from pipeline.worker.frame.clocks import Clocks
 from pipeline.worker.frame.fetching import Fetching
 from pipeline.worker.frame.plain import PlainFeed
+from pipeline.worker.units.contract import Sinks
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.unit import Unit
 from tables.slices import Payloads
 from tests.pipeline.shards import chunk_of
 from tests.pipeline.worker.tally import TallyShard
@@ -193,7 +195,7 @@ def rounds(log, story):
         keeper = Keeper(topics=["t"], sinks=sinks, build=lambda _: None, meter=lambda _: None)
         keeper.units[ONE] = unit = Unit(Fence("app", ONE, "w", 1), sinks)
         unit.start(TallyShard(ONE))
-        fetching = Fetching(log, keeper, PlainFeed(lambda _: set()))
+        fetching = Fetching(log, keeper, PlainFeed(lambda _: set()), Clocks("clocks", {}))
         await story(unit, lambda: fetching.messages(lambda: 1, (), ()))
         await fetching.close()
 

@@ -11,7 +11,8 @@ from pipeline.log import Fence
 from pipeline.shard_state import META
 from pipeline.views import _rows
 from pipeline.worker.units import chunks
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.contract import Sinks
+from pipeline.worker.units.unit import Unit
 from tests.pipeline.shards import chunk_of, fresh, payload
 
 SOURCE = TopicPartition("payments", 0)

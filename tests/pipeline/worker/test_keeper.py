@@ -7,9 +7,10 @@ import pytest
 from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError
 from pipeline.log import Fence
+from pipeline.worker.units.contract import Sinks
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.unit import Unit
 from tests.pipeline.shards import chunk_of
 
 FENCES = [Fence("app", TopicPartition("payments", number), "w", 1) for number in range(3)]

@@ -9,9 +9,10 @@ from agents.events import TopicPartition
 from pipeline.errors import LogUnavailableError, StuckError
 from pipeline.health.stuck import Cause
 from pipeline.log import Fence
+from pipeline.worker.units.contract import Sinks
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.progress import RestoreProgress
-from pipeline.worker.units.unit import Sinks, Unit
+from pipeline.worker.units.unit import Unit
 from pipeline.worker.watchdog import LoopGuard, Watchdog
 from tests.pipeline.shards import chunk_of
 from tests.pipeline.worker.tally import EVENTS, TallyShard

@@ -1,0 +1,105 @@
+"""How far ahead of others a partition may run while a backlog is worked off, across all workers.
+
+Where partitions meet in an internal topic, rows of one that is far behind the others would be late. Flink calls the
+remedy watermark alignment. What counts is the *visible* clock of a partition, that of its last commit: so far others
+have its rows. Workers tell one another, ten times a second, and only while there is a backlog, through a topic::
+
+    worker A   payments/0, /1 ──┐                                                ┌──▶ worker B: payments/2 is 40 s
+                                └─▶ app-clocks: {"payments": {"0": ms, "1": …}} ─┘    ahead, and is not fetched
+
+A partition whose state is being restored holds the others up, one whose clock stands still for seconds does not: its
+worker may be gone.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agents.events import Chunk, Outgoing, Records, TopicPartition
+from pipeline.worker.units.unit import Unit
+from tables.keys import NEVER
+
+EVERY_S = 0.1
+"""How often workers tell their clocks."""
+MOST_AHEAD_MS = 30_000  # with a stretch more it is still within ``plan.SKEW_MS``
+_STANDS_STILL_S = 5.0
+_News = dict[str, dict[int, int | None]]
+Units = Mapping[TopicPartition, Unit]
+
+
+class Clocks:
+    """What is told and heard, and what follows from it.
+
+    Args:
+        topic: Where workers tell one another; one partition.
+        aligned: Topics whose partitions are to drain evenly, with their numbers of partitions.
+    """
+
+    def __init__(self, topic: str, aligned: Mapping[str, int]) -> None:
+        self.source = TopicPartition(topic, 0)
+        self.position: int | None = None  # where to listen on; None while nobody listens
+        self._aligned = aligned
+        # The visible clock, None while its state is being restored, and when it moved last. Own ones too: they count
+        # on for a while when the partition has gone to another worker.
+        self._known: dict[TopicPartition, tuple[int | None, float]] = {}
+
+    def news(self, units: Units) -> Outgoing | None:
+        """What others should know: what is behind or being restored, of topics of which others have partitions too."""
+        told: _News = {}
+        for source, unit in units.items():
+            if source.topic in self._aligned and _is_behind(unit):
+                told.setdefault(source.topic, {})[source.partition] = unit.visible_ms if unit.is_open else None
+        told = {topic: own for topic, own in told.items() if self._is_shared(topic, units)}
+        return Outgoing(*self.source, Records(values=[msgspec.json.encode(told)])) if told else None
+
+    def _is_shared(self, topic: str, units: Units) -> bool:
+        return sum(source.topic == topic for source in units) < self._aligned[topic]
+
+    def hear(self, chunk: Chunk, now: float) -> None:
+        """Take news in; ``now`` is in s of the caller's clock. What can't be read is left out: it is no worker's."""
+        self.position = chunk.next_offset
+        for value in chunk.values:
+            try:
+                told = msgspec.json.decode(value or b"{}", type=_News)
+            except msgspec.MsgspecError:
+                continue
+            for topic, clocks in told.items():
+                for partition, clock_ms in clocks.items():
+                    self._note(TopicPartition(topic, partition), clock_ms, now)
+
+    def _note(self, source: TopicPartition, clock_ms: int | None, now: float) -> None:
+        if clock_ms is None or self._known.get(source, (None, 0.0))[0] != clock_ms:
+            self._known[source] = (clock_ms, now)
+
+    def bounds(self, units: Units, now: float) -> dict[TopicPartition, int]:
+        """Event time, ms, up to which each own partition may go for now; of others than those here any.
+
+        It is ``MOST_AHEAD_MS`` after the visible clock of the slowest other partition that is behind.
+        """
+        if not self._aligned:
+            return {}
+        for source, unit in units.items():
+            if source.topic in self._aligned and _is_behind(unit):
+                self._note(source, unit.visible_ms if unit.is_open else None, now)
+            else:
+                self._known.pop(source, None)
+        self._known = {
+            source: known
+            for source, known in self._known.items()
+            if source in units or now - known[1] < _STANDS_STILL_S
+        }
+        bounds = {}
+        for source in units:
+            others = [
+                NEVER if clock_ms is None else clock_ms
+                for other, (clock_ms, _) in self._known.items()
+                if other.topic == source.topic and other != source
+            ]
+            if source.topic in self._aligned and others:
+                bounds[source] = min(others) + MOST_AHEAD_MS
+        return bounds
+
+
+def _is_behind(unit: Unit) -> bool:
+    """Whether it works off a backlog, or is about to say whether there is one."""
+    return unit.failure is None and (unit.is_behind or not unit.is_open)

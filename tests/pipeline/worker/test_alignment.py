@@ -1,0 +1,103 @@
+"""Partitions that meet in an internal topic drain evenly, whatever workers have them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agents.events import Outgoing, Records
+from pipeline.config import load_config
+from pipeline.log import follow
+from pipeline.log.opening import open_log
+from pipeline.plan import topic_specs
+
+ROOT = Path(__file__).parents[3]
+PARTITIONS, RECORDS, STEP_MS, WINDOW_MS = 4, 400_000, 20, 10_000
+TEXT = f"""\
+[app]
+name = "shop"
+log = "local://unused"
+
+[streams.orders]
+partitions = {PARTITIONS}
+key = "account"
+time = "ts"
+fields = {{ account = "str", merchant = "str", ts = "int" }}
+
+[tables.shops]
+stream = "orders"
+by = "merchant"
+window = {{ tumbling = "{WINDOW_MS}ms", grace = "1s" }}
+measures = {{ n = "count()" }}
+"""
+
+
+@pytest.fixture
+def backlog(tmp_path):
+    """A configuration and the address of a log with two hours of orders, 50 a second."""
+    config, url = tmp_path / "shop.toml", f"local://{tmp_path / 'shop.db'}"
+    config.write_text(TEXT)
+    asyncio.run(_fill(url, config))
+    return config, url
+
+
+async def _fill(url, config):
+    log = open_log(url)
+    for spec in topic_specs(load_config(config, {})):
+        await log.create_topic(spec)
+    for partition in range(PARTITIONS):
+        values = [
+            b'{"account":"a%d","merchant":"m%d","ts":%d}' % (partition, number % 7, time_ms(number))
+            for number in range(partition, RECORDS, PARTITIONS)
+        ]
+        for start in range(0, len(values), 5_000):
+            await log.append([Outgoing("orders", partition, Records(values=values[start : start + 5_000]))])
+    await log.close()
+
+
+def time_ms(number):
+    return 1_700_000_000_000 + number * STEP_MS
+
+
+async def _found(url):
+    log = open_log(url)
+    try:
+        late = sum(info.end for info in (await log.partitions("orders.late")).values())
+        closed = Counter()
+        async for chunk in follow(log, "shop-shops", start="start", until_end=True):
+            for value in chunk.values:
+                row = json.loads(value)
+                closed[row["key"], row["window_start_ms"]] += row["n"]
+        return late, closed
+    finally:
+        await log.close()
+
+
+def worker(config, url):
+    """A worker that ends with its work."""
+    command = [sys.executable, "-m", "pipeline.cli.main", "worker", "--until-idle", "-c", str(config)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "STREAMGAUGE_APP__LOG": url})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_order_is_late_however_many_workers_catch_up(backlog, workers):
+    """Two hours are worked off in seconds; each closed window has all its orders, and none came too late."""
+    config, url = backlog
+    started = [worker(config, url) for _ in range(workers)]
+    try:
+        assert [each.wait(90) for each in started] == [0] * workers
+    finally:
+        for each in started:
+            each.kill()
+    late, closed = asyncio.run(_found(url))
+    windows = ((f"m{number % 7}", time_ms(number) // WINDOW_MS * WINDOW_MS) for number in range(RECORDS))
+    expected = Counter(windows)
+    last_closed = max(start for _, start in closed)
+    assert late == 0
+    assert closed == {each: count for each, count in expected.items() if each[1] <= last_closed}
+    assert last_closed > time_ms(RECORDS) - 90_000
