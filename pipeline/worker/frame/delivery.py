@@ -15,7 +15,6 @@ _logger = logging.getLogger(__name__)
 MOST_RECORDS = 16_384
 """Records processed without letting the loop do anything else, so that heartbeats and commits stay punctual."""
 
-_COMMIT_MS = STRETCH_MS  # between commits, where partitions are to drain evenly
 _FIRST_RECORDS = 100  # of a partition whose pace is not known yet
 _TURNS = 4
 
@@ -93,7 +92,7 @@ class ChunkEvent:
         if keeper.suspects.isolating(unit.source):
             await keeper.commit_unit(unit)
         elif unit.is_urgent:
-            if self._bound_ms is not None and unit.shard.watermark_ms >= unit.visible_ms + _COMMIT_MS:
+            if self._bound_ms is not None and unit.shard.watermark_ms >= unit.visible_ms + STRETCH_MS:
                 keeper.commit_now(unit)
             keeper.commit_soon()
         return rest

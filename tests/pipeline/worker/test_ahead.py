@@ -187,7 +187,7 @@ def test_nothing_is_fetched_once_it_is_closed():
     told(story)
 
 
-def rounds(log, story):
+def rounds(log, story, clocks=None):
     """Run a story about the rounds of a worker that has one partition."""
 
     async def run():
@@ -195,7 +195,7 @@ def rounds(log, story):
         keeper = Keeper(topics=["t"], sinks=sinks, build=lambda _: None, meter=lambda _: None)
         keeper.units[ONE] = unit = Unit(Fence("app", ONE, "w", 1), sinks)
         unit.start(TallyShard(ONE))
-        fetching = Fetching(log, keeper, PlainFeed(lambda _: set()), Clocks("clocks", {}))
+        fetching = Fetching(log, keeper, PlainFeed(lambda _: set()), clocks or Clocks("clocks", {}))
         await story(unit, lambda: fetching.messages(lambda: 1, (), ()))
         await fetching.close()
 
@@ -243,3 +243,29 @@ def test_what_follows_a_chunk_that_was_thrown_away_is_not_processed():
         assert unit.shard.position == MANY_AT_ONCE
 
     rounds(log, story)
+
+
+def test_a_unit_that_ran_ahead_of_others_leaves_the_rest_for_later():
+    """It stops at its bound, in stretches; the rest is not fetched again, and goes on once the bound has moved."""
+
+    class Bound(Clocks):
+        at_ms = 1_000
+
+        def bounds(self, units, now):
+            return dict.fromkeys(units, self.at_ms)
+
+    log, clocks = Log(MANY_AT_ONCE), Bound("clocks", {})
+
+    async def story(unit, messages):
+        (message,) = await messages()
+        message.value._chunk = replace(message.value._chunk, timestamps_ms=np.arange(MANY_AT_ONCE) * 50)
+        await message.value.apply()
+        assert unit.shard.position == 100, "its pace was not known"
+        for bound_ms, position in ((5_000, 504), (50_000, 1_304)):
+            clocks.at_ms, asked = bound_ms, len(log.asked)
+            (message,) = await messages()
+            await message.value.apply()
+            assert unit.shard.position == position
+            assert all(at != unit.shard.position for each in log.asked[asked:] for at in each.values())
+
+    rounds(log, story, clocks)

@@ -17,7 +17,7 @@ from pipeline.log.opening import open_log
 from pipeline.plan import topic_specs
 
 ROOT = Path(__file__).parents[3]
-PARTITIONS, RECORDS, STEP_MS, WINDOW_MS = 4, 400_000, 20, 10_000
+PARTITIONS, RECORDS, STEP_MS, WINDOW_MS = 4, 150_000, 20, 10_000
 TEXT = f"""\
 [app]
 name = "shop"
@@ -39,7 +39,7 @@ measures = {{ n = "count()" }}
 
 @pytest.fixture
 def backlog(tmp_path):
-    """A configuration and the address of a log with two hours of orders, 50 a second."""
+    """A configuration and the address of a log with 50 minutes of orders, 50 a second."""
     config, url = tmp_path / "shop.toml", f"local://{tmp_path / 'shop.db'}"
     config.write_text(TEXT)
     asyncio.run(_fill(url, config))
@@ -86,7 +86,7 @@ def worker(config, url):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_order_is_late_however_many_workers_catch_up(backlog, workers):
-    """Two hours are worked off in seconds; each closed window has all its orders, and none came too late."""
+    """Fifty minutes are worked off in seconds; each closed window has all its orders, and none came too late."""
     config, url = backlog
     started = [worker(config, url) for _ in range(workers)]
     try:

@@ -21,7 +21,7 @@ def unit(source, visible_ms=None, *, watermark_ms=None, backlog=1.0):
         shard.watermark_ms = visible_ms
         made.start(shard)
         shard.watermark_ms = visible_ms if watermark_ms is None else watermark_ms
-    made.fed_at, made.backlog = 1.0, backlog
+    made.backlog, made.is_behind = backlog, backlog > 0
     return made
 
 
