@@ -12,6 +12,7 @@ from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
 from pipeline.worker.units.unit import Unit
 from tests.pipeline.shards import chunk_of
+from tests.pipeline.worker.tally import TallyShard
 
 FENCES = [Fence("app", TopicPartition("payments", number), "w", 1) for number in range(3)]
 
@@ -90,7 +91,8 @@ def test_the_last_alerts_of_a_backlog_do_not_wait(story):
     async def tell(log, keeper):
         unit = Unit(FENCES[0], keeper._sinks)
         keeper.units = {unit.source: unit}
-        unit.token, unit.alerts = object(), ["alert"]
+        unit.start(TallyShard(unit.source))
+        unit.alerts = ["alert"]
         commits = asyncio.Event()
 
         async def commit(*, early):
@@ -100,11 +102,11 @@ def test_the_last_alerts_of_a_backlog_do_not_wait(story):
 
         unit.commit = commit
         keeper._pace.committed(asyncio.get_running_loop().time() - 300.0, 10.0, backlog=1.0)  # due in 200 s
-        keeper.fed([unit.source], [chunk_of([b"{}"] * MANY_AT_ONCE)])
+        keeper.fed({unit.source: 0}, [chunk_of([b"{}"] * MANY_AT_ONCE)])
         keeper.commit_soon()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(commits.wait(), 0.05)
-        keeper.fed([unit.source], [])
+        keeper.fed({unit.source: 0}, [])
         await asyncio.wait_for(commits.wait(), 5)
 
     story(tell)
