@@ -227,11 +227,11 @@ def test_a_dry_run_says_what_a_reset_does(worked):
 
 
 def test_a_reset_touches_no_stream(worked):
-    """What is deleted are state, repartitioned records and closed windows; streams and dead letters stay."""
+    """What is deleted are state, clocks, repartitioned records and closed windows; streams and dead letters stay."""
     steps = worked.ok("reset", "--yes")
     deleted = {step["topic"].removeprefix(f"{worked.app}-") for step in steps if step["step"] == "delete topic"}
     state_topics = {f"{worked.app}-orders-state", f"{worked.app}-orders-by-item-repartition-state"}
-    assert deleted == {"orders-by-item-repartition", "items", *state_topics}
+    assert deleted == {"orders-by-item-repartition", "items", "clocks", *state_topics}
     assert len(worked.ok("consume", worked.topic("orders"))) == 2
 
 

@@ -125,4 +125,4 @@ def test_what_is_said_about_old_events_survives_retention(kafka, kafka_prefix, t
         T0 // MINUTE_MS
     }
     deleting = {name: spec.retention_ms for name, spec in settings.items() if spec.cleanup == "delete"}
-    assert deleting == dict.fromkeys(deleting, WEEK_MS) | {source: None}
+    assert deleting == dict.fromkeys(deleting, WEEK_MS) | {source: None, f"{kafka_prefix}-clocks": 3_600_000}
