@@ -46,7 +46,7 @@ class ChunkEvent:
         self._bound_ms = bound_ms
         self._token = unit.token
         self._previous = unit.shard.position
-        unit.in_flight, unit.in_flight_to = True, chunk.next_offset
+        unit.in_flight, unit.in_flight_to, unit.is_bounded = True, chunk.next_offset, bound_ms is not None
         unit.fed_at = asyncio.get_running_loop().time()
 
     @property

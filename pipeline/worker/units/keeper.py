@@ -284,11 +284,11 @@ class Keeper:
         return any(unit.in_flight or (unit.failure is None and not unit.is_open) for unit in self.units.values())
 
     def fed(self, asked: Mapping[TopicPartition, int], chunks: Iterable[Chunk]) -> None:
-        """Note what was found where units stand; what follows a chunk under way says nothing of them yet."""
+        """Note what was found; what follows the chunk under way of a unit that may stop within says nothing yet."""
         found = {TopicPartition(chunk.topic, chunk.partition): chunk for chunk in chunks}
         for source, position in asked.items():
             unit = self.units.get(source)
-            if unit is not None and unit.wants_from(position):
+            if unit is not None and (not unit.is_bounded or unit.wants_from(position)):
                 before, chunk = unit.backlog, found.get(source)
                 unit.found(0 if chunk is None else len(chunk), 0 if chunk is None else payload_bytes(chunk.values))
                 if unit.backlog < before:
