@@ -21,7 +21,7 @@ from tables.spec import TableSpec
 
 SKEW_MS = 60_000
 """How far in event time the partitions that feed a repartitioned table may lie apart."""
-_NEWS_MS = 3_600_000
+_NEWS_MS = 3_600_000  # news of clocks is stale within seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

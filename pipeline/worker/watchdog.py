@@ -121,7 +121,8 @@ class Watchdog:
 def _is_excused(unit: Unit, end: int) -> bool:
     """Whether there is nothing to do, or nothing that opening it again could help."""
     done = unit.is_open and unit.is_clean and unit.committed >= end
-    return done or unit.stopped or isinstance(unit.failure, LogUnavailableError)
+    waits = unit.is_held and unit.is_clean  # for another partition, which may be stuck
+    return done or waits or unit.stopped or isinstance(unit.failure, LogUnavailableError)
 
 
 def stuck_events(app: str, found: Sequence[Stuck], now_ms: int) -> list[Outgoing]:

@@ -47,13 +47,19 @@ class Clocks:
         """What others should know: what is behind or being restored, of topics of which others have partitions too."""
         told: _News = {}
         for source, unit in units.items():
-            if source.topic in self._aligned and _is_behind(unit):
+            if self._is_told(source, unit, units):
                 told.setdefault(source.topic, {})[source.partition] = unit.visible_ms if unit.is_open else None
-        told = {topic: own for topic, own in told.items() if self._is_shared(topic, units)}
         return Outgoing(*self.source, Records(values=[msgspec.json.encode(told)])) if told else None
 
-    def _is_shared(self, topic: str, units: Units) -> bool:
-        return sum(source.topic == topic for source in units) < self._aligned[topic]
+    def has_news(self, units: Units) -> bool:
+        """Whether there is something that others should know."""
+        return any(self._is_told(source, unit, units) for source, unit in units.items())
+
+    def _is_told(self, source: TopicPartition, unit: Unit, units: Units) -> bool:
+        topic = source.topic
+        if topic not in self._aligned or not _is_behind(unit):
+            return False
+        return sum(other.topic == topic for other in units) < self._aligned[topic]
 
     def hear(self, chunk: Chunk, now: float) -> None:
         """Take news in; ``now`` is in s of the caller's clock. What can't be read is left out: it is no worker's."""

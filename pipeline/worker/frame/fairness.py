@@ -39,9 +39,14 @@ def even(
         for source, unit in units.items()
         if unit.wants_more
         and (unit.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
-        and not (unit.is_behind and source in bounds and unit.shard.watermark_ms > bounds[source])
+        and not is_held(unit, bounds.get(source))
     ]
     return {source: units[source].shard.position for _, source in sorted(wanted)}
+
+
+def is_held(unit: Unit, bound_ms: int | None) -> bool:
+    """Whether a unit with a backlog has come to its bound, if it has one."""
+    return bound_ms is not None and unit.is_open and unit.is_behind and unit.shard.watermark_ms > bound_ms
 
 
 def _slowest(units: Iterable[Unit]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from pipeline.log.api import Log
 from pipeline.worker.frame.ahead import ReadAhead
 from pipeline.worker.frame.clocks import Clocks
 from pipeline.worker.frame.delivery import ChunkEvent
-from pipeline.worker.frame.fairness import even
+from pipeline.worker.frame.fairness import even, is_held
 from pipeline.worker.frame.plain import PlainFeed
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
@@ -104,7 +104,10 @@ class Fetching:
 
     def _positions(self) -> dict[TopicPartition, int]:
         units = self._keeper.units
-        return {**even(units, self._clocks.bounds(units, _now())), **self._feed.positions()}
+        bounds = self._clocks.bounds(units, _now())
+        for source, unit in units.items():
+            unit.is_held = is_held(unit, bounds.get(source))
+        return {**even(units, bounds), **self._feed.positions()}
 
     def _put_back(self) -> None:
         """Keep what units were not to process yet. What follows a chunk of theirs is not fetched ahead."""
@@ -150,7 +153,7 @@ class Fetching:
     async def _listening(self) -> dict[TopicPartition, int]:
         """Where news of other workers' clocks is to be read, while this one has some to tell itself."""
         clocks = self._clocks
-        if clocks.news(self._keeper.units) is None:
+        if not clocks.has_news(self._keeper.units):
             clocks.position = None
             return {}
         if clocks.position is None:

@@ -56,6 +56,7 @@ class Unit:
         self.caught_up = False  # whether the last fetch found nothing
         self.backlog = 0.0  # how much the last fetch found, 0 to 1: see ``pace``
         self.is_bounded = False  # whether the last chunk came with a bound at which to stop
+        self.is_held = False  # whether it waits for partitions that are behind it in event time
         self.rest: Chunk | None = None  # of the last chunk, where it was to stop before the end
         self.is_behind = True  # whether that is a stretch of event time too, or nothing was asked for yet
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock

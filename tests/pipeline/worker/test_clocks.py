@@ -38,6 +38,7 @@ def clocks():
 def told(clocks, units):
     """What others are told, decoded."""
     news = clocks.news(units)
+    assert clocks.has_news(units) == (news is not None)
     return news and (news.topic, news.partition, json.loads(news.records.values[0]))
 
 

@@ -225,3 +225,18 @@ def test_progress_of_restores():
     assert progress.report(13.0).sources == (other,)
     progress.end(other)
     assert progress.report(14.0) is None
+
+
+def test_waiting_for_other_partitions_is_no_standstill():
+    """One that is ahead in event time waits as long as another is restored; let go, it has its whole limit again."""
+
+    def prepare(_keeper, unit, watchdog):
+        open_unit(unit)
+        unit.is_held = True
+        for now in (0.0, 30.0, 60.0):
+            assert watchdog.look({SOURCE: END}, now) == []
+        unit.is_held = False
+        assert watchdog.look({SOURCE: END}, 79.0) == []
+        assert [stuck.cause for stuck in watchdog.look({SOURCE: END}, 81.0)] == [Cause.FETCH]
+
+    watched(prepare)
