@@ -114,10 +114,10 @@ def joined_payloads(parts: Sequence[Payloads]) -> Payloads:
     sizes = np.concatenate([part.sizes for part in parts])
     if all(part.data is parts[0].data for part in parts):
         return Payloads(parts[0].data, np.concatenate([part.starts for part in parts]), sizes)
-    return Payloads(b"".join(part.data for part in parts), _shifted(parts), sizes)
+    return Payloads(b"".join(part.data for part in parts), shifted(parts), sizes)
 
 
-def _shifted(parts: Sequence[Slices[Any]]) -> Int64:
+def shifted(parts: Sequence[Slices[Any]]) -> Int64:
     """Where items begin when the data of ``parts`` is joined."""
     before = np.cumsum([0, *(len(part.data) for part in parts[:-1])])
     return np.concatenate([part.starts + shift for part, shift in zip(parts, before.tolist(), strict=True)])
@@ -190,4 +190,4 @@ def taken(column: Column, index: Int64) -> Column:
 def joined_texts(parts: Sequence[Sequence[str]]) -> Texts:
     """Columns, one after the other; at least one."""
     texts = [part if isinstance(part, Texts) else texts_of(part) for part in parts]
-    return Texts(b"".join(part.data for part in texts), _shifted(texts), np.concatenate([part.sizes for part in texts]))
+    return Texts(b"".join(part.data for part in texts), shifted(texts), np.concatenate([part.sizes for part in texts]))

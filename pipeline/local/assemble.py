@@ -1,13 +1,13 @@
 """From stored rows to the chunk that a fetch returns."""
 
 from collections.abc import Sequence
-from itertools import accumulate, chain
+from itertools import chain
 
 import numpy as np
 
 from agents.events import Chunk, Headers, Int64, TopicPartition
 from pipeline.local.blob import Columns, decode, decode_headers, sizes
-from tables.slices import Payloads, payloads_of
+from tables.slices import Payloads, payloads_of, shifted
 
 Blob = tuple[int, bytes]
 Row = tuple[int, int, bytes, bytes | None, bytes | None]
@@ -51,18 +51,21 @@ def _joined(parts: list[Columns]) -> Columns:
     """Several runs of records as one; their keys and values stand in one stretch of bytes, as those of each run do."""
     values = [payloads_of(part.values) for part in parts]
     data = b"".join(column.data for column in values)
-    shifts = list(accumulate((len(column.data) for column in values[:-1]), initial=0))
 
     def column(runs: list[Payloads]) -> Payloads:
-        starts = [run.starts + shift for run, shift in zip(runs, shifts, strict=True)]
-        return Payloads(data, np.concatenate(starts), np.concatenate([run.sizes for run in runs]))
+        return Payloads(data, shifted(runs), np.concatenate([run.sizes for run in runs]))
 
     keys = headers = None
     if any(part.keys is not None for part in parts):
-        keys = column([payloads_of(part.keys or [None] * len(part.values)) for part in parts])
+        keys = column([payloads_of(part.keys or _missing(run)) for part, run in zip(parts, values, strict=True)])
     if any(part.headers is not None for part in parts):
         headers = list(chain.from_iterable(part.headers or [()] * len(part.values) for part in parts))
     return Columns(column(values), keys, np.concatenate([part.timestamps_ms for part in parts]), headers)
+
+
+def _missing(run: Payloads) -> Payloads:
+    """No item for each of those of ``run``, in the same bytes."""
+    return Payloads(run.data, np.zeros_like(run.starts), np.full_like(run.sizes, -1))
 
 
 def _chunk(source: TopicPartition, offsets: Int64, columns: Columns) -> Chunk:
