@@ -1,6 +1,7 @@
 """The worker as a Faust app: an agent for each source topic, timers, and the log as its transport."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ _WATCH_GAP_S = 5.0
 _TELL_EVERY_S = 2.0
 _LOOK_EVERY_S = 1.0
 _TIDY_EVERY_S = 60.0
+_CLOCKS_APART_S = 0.01
 
 
 def wall_clock_ms() -> int:
@@ -129,13 +131,8 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
     async def tidy() -> None:
         await app.log_.tidy()
 
-    async def tell_clocks() -> None:
-        news = app.clocks.news(app.keeper.units)
-        if news is not None:
-            await app.log_.append([news])
-
     if any(plan.repartitions for plan in made.values()):
-        _add_timer(app, EVERY_S, tell_clocks)
+        app.task()(_telling_clocks(app))
     if any(ms is not None for ms in idle_ms.values()):
         _add_timer(app, _IDLE_EVERY_S, advance_idle)
     _add_timer(app, _TIDY_EVERY_S, tidy)
@@ -145,6 +142,24 @@ def _add_timers(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> No
         _add_timer(app, _LOOK_EVERY_S, add_incidents(app, config, config.incidents, now_ms))
     if config.health:
         _add_timer(app, _SAMPLE_EVERY_S, _sampling(app, config, now_ms, sorted(made)))
+
+
+def _telling_clocks(app: LogApp) -> Callable[[], Awaitable[None]]:
+    async def tell_clocks() -> None:
+        news = app.clocks.news(app.keeper.units)
+        if news is not None:
+            await app.log_.append([news])
+
+    async def run() -> None:
+        committed = app.keeper.committed
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(committed.wait(), EVERY_S)
+            committed.clear()
+            await _tried(tell_clocks)
+            await asyncio.sleep(_CLOCKS_APART_S)
+
+    return run
 
 
 def _telling(app: LogApp, config: AppConfig, now_ms: Callable[[], int]) -> Callable[[], Awaitable[None]]:
@@ -205,10 +220,14 @@ def _sampling(
 
 def _add_timer(app: LogApp, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
-        try:
-            await work()
-        except LogError as error:
-            level = logging.DEBUG if isinstance(error, LogUnavailableError) else logging.WARNING
-            _logger.log(level, "%s was skipped: %s", work.__name__, error)
+        await _tried(work)
 
     app.timer(interval_s, name=work.__name__)(run)
+
+
+async def _tried(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except LogError as error:
+        level = logging.DEBUG if isinstance(error, LogUnavailableError) else logging.WARNING
+        _logger.log(level, "%s was skipped: %s", work.__name__, error)

@@ -20,8 +20,8 @@ from pipeline.worker.units.unit import Unit
 from tables.keys import NEVER
 
 EVERY_S = 0.1
-"""How often workers tell their clocks."""
-MOST_AHEAD_MS = 30_000  # with a stretch more it is still within ``plan.SKEW_MS``
+"""How often workers tell their clocks, if no commit gives reason to."""
+MOST_AHEAD_MS = 50_000  # with the quarter of a stretch that may come on top it is still within ``plan.SKEW_MS``
 _STANDS_STILL_S = 5.0
 _News = dict[str, dict[int, int | None]]
 Units = Mapping[TopicPartition, Unit]

@@ -6,6 +6,7 @@ import time
 
 from agents.events import Chunk
 from pipeline.errors import StreamgaugeError
+from pipeline.worker.frame.fairness import LEAST_MS, is_held
 from pipeline.worker.units import chunks
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.unit import STRETCH_MS, Unit
@@ -67,7 +68,7 @@ class ChunkEvent:
             rest = await self._apply_part(rest)
             if not len(rest):
                 break
-            if self._bound_ms is not None and unit.shard.watermark_ms > self._bound_ms:
+            if is_held(unit, self._bound_ms):
                 unit.rest = rest
                 break
             await asyncio.sleep(0)
@@ -102,7 +103,8 @@ class ChunkEvent:
         if self._bound_ms is None:
             return MOST_RECORDS
         pace_ms = self._unit.pace_ms
-        most = _FIRST_RECORDS if pace_ms is None else max(1, int(STRETCH_MS / max(pace_ms, 0.001)))
+        stretch_ms = max(LEAST_MS, min(STRETCH_MS, self._bound_ms - self._unit.shard.watermark_ms))
+        most = _FIRST_RECORDS if pace_ms is None else max(1, int(stretch_ms / max(pace_ms, 0.001)))
         return min(MOST_RECORDS, there if there <= 1.25 * most else most)
 
     def _apply(self, chunk: Chunk, count: int) -> Chunk:

@@ -18,6 +18,8 @@ from agents.events import TopicPartition
 from pipeline.worker.units.unit import Unit
 
 MOST_AHEAD_MS = 10_000
+LEAST_MS = 10_000
+"""Event time up to its bound for which a unit with a backlog is worth being fetched for."""
 
 
 def even(
@@ -45,8 +47,10 @@ def even(
 
 
 def is_held(unit: Unit, bound_ms: int | None) -> bool:
-    """Whether a unit with a backlog has come to its bound, if it has one."""
-    return bound_ms is not None and unit.is_open and unit.is_behind and unit.shard.watermark_ms > bound_ms
+    """Whether a unit with a backlog has come so near to its bound, if it has one, that it is to wait."""
+    if bound_ms is None or not (unit.is_open and unit.is_behind):
+        return False
+    return unit.shard.watermark_ms > bound_ms - LEAST_MS
 
 
 def _slowest(units: Iterable[Unit]) -> dict[str, int]:

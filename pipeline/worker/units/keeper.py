@@ -51,6 +51,7 @@ class Keeper:
         self.units: dict[TopicPartition, Unit] = {}
         self.suspects = Suspects()
         self.progress = asyncio.Event()  # a unit was opened or has become free
+        self.committed = asyncio.Event()  # a unit has committed
         self.spent_s = 0.0  # time that processing chunks has taken so far
         self.on_lost = on_lost
         self._sinks = sinks
@@ -255,6 +256,7 @@ class Keeper:
             try:
                 did = await unit.commit(early=early)
                 if did:
+                    self.committed.set()
                     self.suspects.passed(unit.source, unit.committed)
             except Exception as error:  # noqa: BLE001 - the outcome is unknown whatever was raised
                 self.lost(unit, error)
