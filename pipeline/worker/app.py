@@ -99,6 +99,7 @@ def build_app(
     )
     aligned = {topic: plan.partitions for topic, plan in made.items() if plan.repartitions}
     app.clocks = Clocks(clocks_topic(config.name), aligned)
+    app.internal = {topic for topic, plan in made.items() if plan.repartitioned}
     app.watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
     for topic in made:
         _add_agent(app, topic)

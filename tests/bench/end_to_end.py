@@ -19,7 +19,7 @@ from pipeline.plan import topic_specs
 from tests.bench.job import EXAMPLE, Payments, config
 
 _BATCH = 5_000
-_LOOK_S = 0.1  # seldom: on two cores, looking takes time from one of the workers
+_LOOK_S = 0.25  # seldom: on two cores, looking takes time from one of the workers
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scale", description=__doc__)
     parser.add_argument("--records", type=int, default=4_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     data = payments(given.records, 4)
     rounds = [(run(data).per_s, run(data, workers=2).per_s) for _ in range(given.rounds)]

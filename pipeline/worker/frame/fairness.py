@@ -11,7 +11,7 @@
 Evenly drained partitions keep joins across them (repartitioned streams) from seeing one partition's whole past as late.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from agents.events import TopicPartition
@@ -20,6 +20,8 @@ from pipeline.worker.units.unit import Unit
 MOST_AHEAD_MS = 10_000
 LEAST_MS = 10_000
 """Event time up to its bound for which a unit with a backlog is worth being fetched for."""
+REST_S = 0.1
+"""How long an internal topic is left alone after a chunk, so that more is there."""
 
 
 def even(
@@ -51,6 +53,26 @@ def is_held(unit: Unit, bound_ms: int | None) -> bool:
     if bound_ms is None or not (unit.is_open and unit.is_behind):
         return False
     return unit.shard.watermark_ms > bound_ms - LEAST_MS
+
+
+def resting(units: Mapping[TopicPartition, Unit], internal: Collection[str], now: float) -> set[TopicPartition]:
+    """Partitions of internal topics that are given time for more to come, while what feeds them is behind.
+
+    A chunk costs something for each key in it, however few records the key has: one large chunk costs less than many
+    small ones. Those of which much came at once do not rest, so that they fall back no further.
+
+    Args:
+        units: All units of the worker.
+        internal: Topics that the worker's other topics feed.
+        now: On the clock of ``Unit.fed_at``, s.
+    """
+    if not any(unit.backlog for source, unit in units.items() if source.topic not in internal):
+        return set()
+    return {
+        source
+        for source, unit in units.items()
+        if source.topic in internal and unit.backlog < 1 and now - unit.fed_at < REST_S
+    }
 
 
 def _slowest(units: Iterable[Unit]) -> dict[str, int]:

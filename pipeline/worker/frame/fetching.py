@@ -15,7 +15,7 @@ from pipeline.log.api import Log
 from pipeline.worker.frame.ahead import ReadAhead
 from pipeline.worker.frame.clocks import Clocks
 from pipeline.worker.frame.delivery import ChunkEvent
-from pipeline.worker.frame.fairness import even, is_held
+from pipeline.worker.frame.fairness import even, is_held, resting
 from pipeline.worker.frame.plain import PlainFeed
 from pipeline.worker.units.keeper import Keeper
 from pipeline.worker.units.pace import MANY_AT_ONCE
@@ -41,13 +41,17 @@ class Fetching:
         keeper: Holds the units.
         feed: Holds the plain partitions.
         clocks: How far partitions may run ahead of others.
+        internal: Topics that the other topics of units feed.
     """
 
-    def __init__(self, log: Log, keeper: Keeper, feed: PlainFeed, clocks: Clocks) -> None:
+    def __init__(
+        self, log: Log, keeper: Keeper, feed: PlainFeed, clocks: Clocks, internal: Collection[str] = ()
+    ) -> None:
         self._log = log
         self._keeper = keeper
         self._feed = feed
         self._clocks = clocks
+        self._internal = internal
         self._ahead = ReadAhead(partial(self._fetch, wait_ms=0))
         self._bounds: Mapping[TopicPartition, int] = {}
         self._stopped: set[TopicPartition] = set()
@@ -107,7 +111,9 @@ class Fetching:
         bounds = self._clocks.bounds(units, _now())
         for source, unit in units.items():
             unit.is_held = is_held(unit, bounds.get(source))
-        return {**even(units, bounds), **self._feed.positions()}
+        rest = resting(units, self._internal, _now())
+        wanted = {source: position for source, position in even(units, bounds).items() if source not in rest}
+        return wanted | self._feed.positions()
 
     def _put_back(self) -> None:
         """Keep what units were not to process yet. What follows a chunk of theirs is not fetched ahead."""
@@ -120,8 +126,9 @@ class Fetching:
 
     def _next_positions(self) -> dict[TopicPartition, int]:
         """Where to go on once everything under way is processed."""
+        left_out = self._stopped | resting(self._keeper.units, self._internal, _now())
         units = [unit for unit in self._keeper.units.values() if unit.is_open and unit.has_room]
-        units = [unit for unit in units if unit.source not in self._stopped]
+        units = [unit for unit in units if unit.source not in left_out]
         return {unit.source: unit.next_position for unit in units} | self._feed.positions()
 
     def _owned(self) -> set[TopicPartition]:

@@ -13,7 +13,7 @@ topics record by record (``plain``).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,7 @@ class LogApp(faust.App):  # type: ignore[misc]  # Faust is untyped
     log_: Log
     keeper: Keeper
     clocks: Clocks
+    internal: Collection[str]
     watchdog: Watchdog
     membership: Membership
     specs: Sequence[TopicSpec]
@@ -104,7 +105,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         self._keeper: Keeper = self.app.keeper
         self._membership: Membership = self.app.membership
         self.feed = PlainFeed(lambda tp: self._acked_index[tp])
-        self._fetching = Fetching(self._log, self._keeper, self.feed, self.app.clocks)
+        self._fetching = Fetching(self._log, self._keeper, self.feed, self.app.clocks, self.app.internal)
         self._rebalancing = Rebalancing(self, self._membership, self._keeper)
         self._partitions: dict[str, int] = {}
         self.is_draining = False  # whether acknowledgements have lost their meaning, see ``LogApp.on_stop``
@@ -164,8 +165,7 @@ class LogConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped
         return None if self.is_draining else self.feed.committable(tp)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        positions = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        await self._membership.commit_offsets(positions)
+        await self._membership.commit_offsets({TopicPartition(*tp): offset for tp, offset in offsets.items()})
         return True
 
     async def on_stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from agents.events import TopicPartition
 from pipeline.log.api import Fence
-from pipeline.worker.frame.fairness import even
+from pipeline.worker.frame.fairness import LEAST_MS, REST_S, even, is_held, resting
 from pipeline.worker.units.unit import Unit
 from tests.pipeline.worker.tally import TallyShard
 
@@ -51,3 +51,38 @@ def test_a_broken_partition_holds_nobody_up():
     broken = unit(0, 0)
     broken.end(ValueError("broken"))
     assert chosen(broken, unit(1, 90_000)) == [1]
+
+
+def test_a_partition_near_its_bound_waits():
+    """What is left up to the bound must be worth a chunk. Without a bound, or without a backlog, it never waits."""
+    near = unit(0, 90_001)
+    assert is_held(near, 90_000 + LEAST_MS)
+    assert not is_held(near, 90_001 + LEAST_MS)
+    assert not is_held(near, None)
+    near.is_behind = False
+    assert not is_held(near, 0)
+
+
+def rests(now, *units):
+    """Partitions of ``internal`` that rest."""
+    found = resting({unit.source: unit for unit in units}, {"internal"}, now)
+    assert all(source.topic == "internal" for source in found)
+    return sorted(source.partition for source in found)
+
+
+def test_while_what_feeds_it_is_behind_an_internal_topic_gathers():
+    """Each chunk of it is given a moment; how far behind other internal topics are says nothing."""
+    source, zero, one = unit(0, 0), unit(0, 0, topic="internal"), unit(1, 0, topic="internal")
+    zero.fed_at, one.fed_at, one.backlog = 10.0, 9.95, 0.5
+    assert rests(10.01, source, zero, one) == []
+    source.backlog = 0.25
+    assert rests(10.01, source, zero, one) == [0, 1]
+    assert rests(9.96 + REST_S, source, zero, one) == [0]
+    assert rests(10.01 + REST_S, source, zero, one) == []
+
+
+def test_an_internal_partition_that_is_far_behind_does_not_rest():
+    """It would fall back further and further."""
+    source, zero = unit(0, 0), unit(0, 0, topic="internal")
+    source.backlog, zero.backlog, zero.fed_at = 1.0, 1.0, 10.0
+    assert rests(10.0, source, zero) == []

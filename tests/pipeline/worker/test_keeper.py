@@ -130,3 +130,22 @@ def test_an_early_commit_without_work_is_no_quick_one(story):
         assert keeper._pace.due(backlog=0.0) <= asyncio.get_running_loop().time()
 
     story(tell)
+
+
+def test_who_waits_for_commits_is_told(story):
+    """Clocks are told to others as soon as a commit has moved them; a round in which nothing waited moves none."""
+
+    async def tell(_log, keeper):
+        unit = Unit(FENCES[0], keeper._sinks)
+        did = iter((False, True))
+
+        async def commit(*, early):
+            return next(did)
+
+        unit.commit = commit
+        await keeper.commit_unit(unit)
+        assert not keeper.committed.is_set()
+        await keeper.commit_unit(unit)
+        assert keeper.committed.is_set()
+
+    story(tell)
