@@ -2,9 +2,9 @@
 
 Where partitions meet in an internal topic, rows of one that is far behind the others would be late. Flink calls the
 remedy watermark alignment. What counts is the *visible* clock of a partition, that of its last commit: so far others
-have its rows. Workers tell one another, ten times a second, and only while there is a backlog, through a topic::
+have its rows. Workers tell one another with each commit, and only while there is a backlog, through a topic::
 
-    worker A   payments/0, /1 ──┐                                                ┌──▶ worker B: payments/2 is 40 s
+    worker A   payments/0, /1 ──┐                                                ┌──▶ worker B: payments/2 is 60 s
                                 └─▶ app-clocks: {"payments": {"0": ms, "1": …}} ─┘    ahead, and is not fetched
 
 A partition whose state is being restored holds the others up, one whose clock stands still for seconds does not: its
