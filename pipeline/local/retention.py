@@ -9,8 +9,8 @@ from pipeline.log.api import TopicSpec
 
 TOMBSTONE_MS = 3_600_000  # how long a follower may lag and still see that a key was deleted
 _STEP_CHUNKS = 64
-_STEP_PAGES = 2_048
-_SLACK_PAGES = 256  # free pages kept for the next appends
+_STEP_PAGES = 1_024
+_SLACK_PAGES = 128  # free pages kept for the next appends
 
 
 def drop_old(connection: sqlite3.Connection, topics: Iterable[Topic], now_ms: int) -> bool:

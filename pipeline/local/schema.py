@@ -15,7 +15,7 @@ from pipeline.local.writers import WriterQueue
 
 APPLICATION_ID = 0x73746C67  # "stlg" in the file's header tells a log from any other SQLite file
 SCHEMA_VERSION = 1
-PAGE_BYTES = 16_384  # records come in blobs of a megabyte: fewer system calls than with smaller ones, a twentieth faster
+PAGE_BYTES = 16_384  # records come in blobs of a megabyte: larger pages mean fewer system calls
 CHECKPOINT_PAGES = 1024  # 16 MB of write-ahead log between checkpoints: each costs two fsyncs
 WAL_BYTES = 4 * CHECKPOINT_PAGES * PAGE_BYTES  # beyond this, writers wait for readers to let the log start over
 BUSY_MS = 30_000
