@@ -86,7 +86,8 @@ class Fetching:
             chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():
             return []
-        if 0 < sum(map(len, chunks)) < _FEW:
+        is_behind = any(unit.backlog for unit in self._keeper.units.values())
+        if 0 < sum(map(len, chunks)) < _FEW and not is_behind:
             self._not_before = _now() + self._linger_s()
         messages = []
         self._bounds = self._clocks.bounds(self._keeper.units, _now())
@@ -95,7 +96,7 @@ class Fetching:
             if message is not None:
                 messages.append(message)
         messages.extend(self._feed.take(active, acking))
-        if any(unit.backlog for unit in self._keeper.units.values()):
+        if is_behind:
             await self._ahead.ask(self._next_positions())
         if is_busy and not messages:
             await self._wait_for_progress()
