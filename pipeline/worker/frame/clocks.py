@@ -11,7 +11,9 @@ A partition whose state is being restored holds the others up, one whose clock s
 worker may be gone.
 """
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 
 import msgspec
 
@@ -46,20 +48,19 @@ class Clocks:
     def news(self, units: Units) -> Outgoing | None:
         """What others should know: what is behind or being restored, of topics of which others have partitions too."""
         told: _News = {}
-        for source, unit in units.items():
-            if self._is_told(source, unit, units):
-                told.setdefault(source.topic, {})[source.partition] = unit.visible_ms if unit.is_open else None
+        for source, unit in self._to_tell(units):
+            told.setdefault(source.topic, {})[source.partition] = unit.visible_ms if unit.is_open else None
         return Outgoing(*self.source, Records(values=[msgspec.json.encode(told)])) if told else None
 
     def has_news(self, units: Units) -> bool:
         """Whether there is something that others should know."""
-        return any(self._is_told(source, unit, units) for source, unit in units.items())
+        return any(True for _ in self._to_tell(units))
 
-    def _is_told(self, source: TopicPartition, unit: Unit, units: Units) -> bool:
-        topic = source.topic
-        if topic not in self._aligned or not _is_behind(unit):
-            return False
-        return sum(other.topic == topic for other in units) < self._aligned[topic]
+    def _to_tell(self, units: Units) -> Iterator[tuple[TopicPartition, Unit]]:
+        here = Counter(source.topic for source in units)
+        for source, unit in units.items():
+            if here[source.topic] < self._aligned.get(source.topic, 0) and _is_behind(unit):
+                yield source, unit
 
     def hear(self, chunk: Chunk, now: float) -> None:
         """Take news in; ``now`` is in s of the caller's clock. What can't be read is left out: it is no worker's."""
@@ -94,15 +95,15 @@ class Clocks:
             for source, known in self._known.items()
             if source in units or now - known[1] < _STANDS_STILL_S
         }
+        clocks: dict[str, list[tuple[int, TopicPartition]]] = defaultdict(list)
+        for source, (clock_ms, _) in self._known.items():
+            clocks[source.topic].append((NEVER if clock_ms is None else clock_ms, source))
+        slowest = {topic: nsmallest(2, known) for topic, known in clocks.items() if topic in self._aligned}
         bounds = {}
         for source in units:
-            others = [
-                NEVER if clock_ms is None else clock_ms
-                for other, (clock_ms, _) in self._known.items()
-                if other.topic == source.topic and other != source
-            ]
-            if source.topic in self._aligned and others:
-                bounds[source] = min(others) + MOST_AHEAD_MS
+            others = [clock_ms for clock_ms, other in slowest.get(source.topic, ()) if other != source]
+            if others:
+                bounds[source] = others[0] + MOST_AHEAD_MS
         return bounds
 
 
