@@ -35,6 +35,8 @@ _TELL_EVERY_S = 2.0
 _LOOK_EVERY_S = 1.0
 _TIDY_EVERY_S = 60.0
 _CLOCKS_APART_S = 0.01
+_PATIENCE = 2.5
+"""Lives without a sign for which a partition whose clock stands still is waited for."""
 
 
 def wall_clock_ms() -> int:
@@ -98,7 +100,7 @@ def build_app(
         on_lost=app.membership.wake_up,
     )
     aligned = {topic: plan.partitions for topic, plan in made.items() if plan.repartitions}
-    app.clocks = Clocks(clocks_topic(config.name), aligned)
+    app.clocks = Clocks(clocks_topic(config.name), aligned, patience_s=_PATIENCE * ttl_ms / 1000)
     app.internal = {topic for topic, plan in made.items() if plan.repartitioned}
     app.watchdog = Watchdog(app.keeper, limit_s=max(LIMIT_S, 2 * config.commit_ms / 1000))
     for topic in made:

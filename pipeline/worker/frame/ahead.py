@@ -8,6 +8,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import NamedTuple
 
 from agents.events import Chunk, TopicPartition
 from pipeline.worker.units.chunks import detached
@@ -16,6 +17,20 @@ Positions = Mapping[TopicPartition, int]
 Fetch = Callable[[Positions], Coroutine[None, None, list[Chunk]]]
 
 _TURNS = 3  # of the loop, until a request is on its way
+
+
+class Waiting(NamedTuple):
+    """A chunk that nobody has taken yet.
+
+    Args:
+        position: What it follows.
+        chunk: The chunk.
+        is_rest: Whether it is what was put back, so that it does not tell how much the log has.
+    """
+
+    position: int
+    chunk: Chunk
+    is_rest: bool = False
 
 
 class ReadAhead:
@@ -32,7 +47,7 @@ class ReadAhead:
         self._asked: Positions = {}
         self._under_way: asyncio.Task[list[Chunk]] | None = None
         self._is_closed = False
-        self._waiting: dict[TopicPartition, tuple[int, Chunk]] = {}
+        self._waiting: dict[TopicPartition, Waiting] = {}
 
     async def ask(self, positions: Positions) -> None:
         """Let the fetch from ``positions`` begin; of a partition whose chunk waits, nothing more is asked for."""
@@ -55,21 +70,21 @@ class ReadAhead:
         self._under_way = None
         for chunk in [] if task.cancelled() else task.result():
             source = TopicPartition(chunk.topic, chunk.partition)
-            self._waiting[source] = (self._asked[source], chunk)
+            self._waiting[source] = Waiting(self._asked[source], chunk)
 
     def put_back(self, position: int, chunk: Chunk) -> None:
         """Keep what follows ``position`` until it is wanted, instead of what else waits of the partition."""
-        self._waiting[TopicPartition(chunk.topic, chunk.partition)] = (position, chunk)
+        self._waiting[TopicPartition(chunk.topic, chunk.partition)] = Waiting(position, chunk, is_rest=True)
 
-    def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Chunk]:
+    def take(self, wanted: Positions, owned: Collection[TopicPartition]) -> list[Waiting]:
         """Chunks from the positions that are wanted; those from others, and of partitions not owned, are dropped."""
         held = self._waiting
         self._waiting = {
-            source: (at, detached(chunk))
-            for source, (at, chunk) in held.items()
+            source: each._replace(chunk=detached(each.chunk))
+            for source, each in held.items()
             if source in owned and source not in wanted
         }
-        return [held[source][1] for source, at in wanted.items() if source in held and held[source][0] == at]
+        return [held[source] for source, at in wanted.items() if source in held and held[source].position == at]
 
     async def close(self) -> None:
         """End the fetch under way; none begins any more."""

@@ -2,20 +2,22 @@
 
 Where partitions meet in an internal topic, rows of one that is far behind the others would be late. Flink calls the
 remedy watermark alignment. What counts is the *visible* clock of a partition, that of its last commit: so far others
-have its rows. Workers tell one another with each commit, and only while there is a backlog, through a topic::
+have its rows. Workers tell one another with each commit while one of them has a backlog, through a topic::
 
     worker A   payments/0, /1 ──┐                                                ┌──▶ worker B: payments/2 is 60 s
                                 └─▶ app-clocks: {"payments": {"0": ms, "1": …}} ─┘    ahead, and is not fetched
 
-A partition whose state is being restored holds the others up, one whose clock stands still for seconds does not: its
-worker may be gone.
+A partition whose state is being restored holds the others up, and so does one of which nothing was heard yet: its
+worker may be about to begin. One whose clock has stood still for long does not: nobody may have it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from heapq import nsmallest
+from typing import Final
 
 import msgspec
+import numpy as np
 
 from agents.events import Chunk, Outgoing, Records, TopicPartition
 from pipeline.worker.units.unit import Unit
@@ -24,7 +26,8 @@ from tables.keys import NEVER
 EVERY_S = 0.1
 """How often workers tell their clocks, if no commit gives reason to."""
 MOST_AHEAD_MS = 50_000  # with the quarter of a stretch that may come on top it is still within ``plan.SKEW_MS``
-_STANDS_STILL_S = 5.0
+UP_TO_DATE: Final = int(np.iinfo(np.int64).max)
+"""Clock of a partition that nobody needs to wait for."""
 _News = dict[str, dict[int, int | None]]
 Units = Mapping[TopicPartition, Unit]
 
@@ -35,32 +38,47 @@ class Clocks:
     Args:
         topic: Where workers tell one another; one partition.
         aligned: Topics whose partitions are to drain evenly, with their numbers of partitions.
+        patience_s: How long a clock that stands still is waited for: long enough for a partition whose worker died to
+            have another one.
     """
 
-    def __init__(self, topic: str, aligned: Mapping[str, int]) -> None:
+    def __init__(self, topic: str, aligned: Mapping[str, int], *, patience_s: float = 15.0) -> None:
         self.source = TopicPartition(topic, 0)
         self.position: int | None = None  # where to listen on; None while nobody listens
+        self._partitions = [TopicPartition(each, number) for each, count in aligned.items() for number in range(count)]
         self._aligned = aligned
-        # The visible clock, None while its state is being restored, and when it moved last. Own ones too: they count
-        # on for a while when the partition has gone to another worker.
+        self._patience_s = patience_s
+        # The visible clock, None if it is not known, and when it moved last. Own ones too: they count on for a while
+        # when the partition has gone to another worker.
         self._known: dict[TopicPartition, tuple[int | None, float]] = {}
+        self._is_asked = False  # whether somebody who is behind may not know that nobody here is
+
+    def listen(self, position: int) -> None:
+        """Begin to listen there; what was heard before may have changed."""
+        self.position = position
+        self._known.clear()
+
+    def has_others(self, units: Units) -> bool:
+        """Whether other workers have partitions that those here are to drain evenly with."""
+        return bool(self._shared(units))
+
+    def _shared(self, units: Units) -> set[str]:
+        here = Counter(source.topic for source in units)
+        return {topic for topic, count in here.items() if count < self._aligned.get(topic, 0)}
 
     def news(self, units: Units) -> Outgoing | None:
-        """What others should know: what is behind or being restored, of topics of which others have partitions too."""
+        """What others should know of the partitions here, if one is behind or being restored, or elsewhere is."""
         told: _News = {}
-        for source, unit in self._to_tell(units):
-            told.setdefault(source.topic, {})[source.partition] = unit.visible_ms if unit.is_open else None
-        return Outgoing(*self.source, Records(values=[msgspec.json.encode(told)])) if told else None
-
-    def has_news(self, units: Units) -> bool:
-        """Whether there is something that others should know."""
-        return any(True for _ in self._to_tell(units))
-
-    def _to_tell(self, units: Units) -> Iterator[tuple[TopicPartition, Unit]]:
-        here = Counter(source.topic for source in units)
+        is_behind = False
+        shared = self._shared(units)
         for source, unit in units.items():
-            if here[source.topic] < self._aligned.get(source.topic, 0) and _is_behind(unit):
-                yield source, unit
+            if source.topic in shared and _is_known(unit):
+                told.setdefault(source.topic, {})[source.partition] = clock_ms = _clock_ms(unit)
+                is_behind |= clock_ms != UP_TO_DATE
+        if not told or not (is_behind or self._is_asked):
+            return None
+        self._is_asked = False
+        return Outgoing(*self.source, Records(values=[msgspec.json.encode(told)]))
 
     def hear(self, chunk: Chunk, now: float) -> None:
         """Take news in; ``now`` is in s of the caller's clock. What can't be read is left out: it is no worker's."""
@@ -72,9 +90,11 @@ class Clocks:
                 continue
             for topic, clocks in told.items():
                 for partition, clock_ms in clocks.items():
-                    self._note(TopicPartition(topic, partition), clock_ms, now)
+                    self._hear(TopicPartition(topic, partition), clock_ms, now)
 
-    def _note(self, source: TopicPartition, clock_ms: int | None, now: float) -> None:
+    def _hear(self, source: TopicPartition, clock_ms: int | None, now: float) -> None:
+        # The news of this worker come back too. The last of them, after which it has caught up, makes it say so.
+        self._is_asked |= clock_ms != UP_TO_DATE
         if clock_ms is None or self._known.get(source, (None, 0.0))[0] != clock_ms:
             self._known[source] = (clock_ms, now)
 
@@ -86,19 +106,14 @@ class Clocks:
         if not self._aligned:
             return {}
         for source, unit in units.items():
-            if source.topic in self._aligned and _is_behind(unit):
-                self._note(source, unit.visible_ms if unit.is_open else None, now)
-            else:
-                self._known.pop(source, None)
-        self._known = {
-            source: known
-            for source, known in self._known.items()
-            if source in units or now - known[1] < _STANDS_STILL_S
-        }
+            if _is_known(unit):
+                self._known[source] = (_clock_ms(unit), now)
         clocks: dict[str, list[tuple[int, TopicPartition]]] = defaultdict(list)
-        for source, (clock_ms, _) in self._known.items():
-            clocks[source.topic].append((NEVER if clock_ms is None else clock_ms, source))
-        slowest = {topic: nsmallest(2, known) for topic, known in clocks.items() if topic in self._aligned}
+        for source in self._partitions:
+            clock_ms, since = self._known.setdefault(source, (None, now))
+            if clock_ms != UP_TO_DATE and now - since < self._patience_s:
+                clocks[source.topic].append((NEVER if clock_ms is None else clock_ms, source))
+        slowest = {topic: nsmallest(2, known) for topic, known in clocks.items()}
         bounds = {}
         for source in units:
             others = [clock_ms for clock_ms, other in slowest.get(source.topic, ()) if other != source]
@@ -107,6 +122,12 @@ class Clocks:
         return bounds
 
 
-def _is_behind(unit: Unit) -> bool:
-    """Whether it works off a backlog, or is about to say whether there is one."""
-    return unit.failure is None and (unit.is_behind or not unit.is_open)
+def _is_known(unit: Unit) -> bool:
+    """Whether its clock can be told: that of one that broke, and is to be opened again, counts on for a while."""
+    return unit.failure is None or unit.stopped
+
+
+def _clock_ms(unit: Unit) -> int | None:
+    if unit.stopped or unit.is_done:
+        return UP_TO_DATE
+    return unit.visible_ms if unit.is_open else None

@@ -9,7 +9,8 @@ from pipeline.errors import StreamgaugeError
 from pipeline.worker.frame.fairness import LEAST_MS, is_held
 from pipeline.worker.units import chunks
 from pipeline.worker.units.keeper import Keeper
-from pipeline.worker.units.unit import STRETCH_MS, Unit
+from pipeline.worker.units.pace import STRETCH_MS
+from pipeline.worker.units.unit import Unit
 from tables.keys import NEVER
 
 _logger = logging.getLogger(__name__)

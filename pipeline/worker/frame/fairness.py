@@ -42,15 +42,18 @@ def even(
         (unit.shard.watermark_ms, source)
         for source, unit in units.items()
         if unit.wants_more
-        and (unit.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
+        and (unit.backlog.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
         and not is_held(unit, bounds.get(source))
     ]
     return {source: units[source].shard.position for _, source in sorted(wanted)}
 
 
 def is_held(unit: Unit, bound_ms: int | None) -> bool:
-    """Whether a unit with a backlog has come so near to its bound, if it has one, that it is to wait."""
-    if bound_ms is None or not (unit.is_open and unit.is_behind):
+    """Whether a unit with a backlog has come so near to its bound, if it has one, that it is to wait.
+
+    One that was never fetched for may have none, so it is fetched for first.
+    """
+    if bound_ms is None or not (unit.is_open and unit.backlog.is_behind and unit.backlog.was_looked_at):
         return False
     return unit.shard.watermark_ms > bound_ms - LEAST_MS
 
@@ -66,19 +69,19 @@ def resting(units: Mapping[TopicPartition, Unit], internal: Collection[str], now
         internal: Topics that the worker's other topics feed.
         now: On the clock of ``Unit.fed_at``, s.
     """
-    if not any(unit.backlog for source, unit in units.items() if source.topic not in internal):
+    if not any(unit.backlog.share for source, unit in units.items() if source.topic not in internal):
         return set()
     return {
         source
         for source, unit in units.items()
-        if source.topic in internal and unit.backlog < 1 and now - unit.fed_at < REST_S
+        if source.topic in internal and unit.backlog.share < 1 and now - unit.fed_at < REST_S
     }
 
 
 def _slowest(units: Iterable[Unit]) -> dict[str, int]:
     slowest: dict[str, int] = {}
     for unit in units:
-        if unit.is_open and not unit.caught_up:
+        if unit.is_open and not unit.backlog.caught_up:
             topic, watermark_ms = unit.source.topic, unit.shard.watermark_ms
             slowest[topic] = min(slowest.get(topic, watermark_ms), watermark_ms)
     return slowest

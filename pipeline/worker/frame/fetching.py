@@ -26,7 +26,7 @@ _WAIT_MS = 250  # how long a fetch waits while nothing else is going on
 _FEW = MANY_AT_ONCE  # a chunk costs something however short it is, so after so few records more are given time to come
 _SHORTEST_LINGER_S, _LONGEST_LINGER_S = 0.001, 0.025
 _AWAY_S = 0.25  # between two tries while the log does not answer
-_GLANCE_S = 0.02  # how long to wait for progress before looking at the log again
+_GLANCE_MS = 20  # how long to wait for progress before looking at the log again
 
 
 def _now() -> float:
@@ -78,15 +78,17 @@ class Fetching:
         await self._ahead.arrived()
         self._put_back()
         positions = self._positions()
-        chunks = self._ahead.take(positions, self._owned())
-        if chunks:
-            taken = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
-            self._keeper.fed({source: positions[source] for source in taken}, chunks)
+        waited = self._ahead.take(positions, self._owned())
+        if waited:
+            chunks = [each.chunk for each in waited]
+            looked = [each.chunk for each in waited if not each.is_rest]
+            sources = [TopicPartition(chunk.topic, chunk.partition) for chunk in looked]
+            self._keeper.fed({source: positions[source] for source in sources}, looked)
         else:
             chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():
             return []
-        is_behind = any(unit.backlog for unit in self._keeper.units.values())
+        is_behind = any(unit.backlog.share for unit in self._keeper.units.values())
         if 0 < sum(map(len, chunks)) < _FEW and not is_behind:
             self._not_before = _now() + self._linger_s()
         messages = []
@@ -141,6 +143,8 @@ class Fetching:
             if not asked:
                 await self._wait_for_progress()
                 return []
+            if not positions:  # a unit that becomes free is to be served at once
+                wait_ms = min(wait_ms, _GLANCE_MS)
             chunks = await self._log.fetch(asked, max_bytes=_CHUNK_BYTES, wait_ms=wait_ms)
         except OffsetOutOfRangeError as error:
             self._clocks.position = None
@@ -159,14 +163,16 @@ class Fetching:
         return [chunk for chunk in chunks if chunk not in news] if news else chunks
 
     async def _listening(self) -> dict[TopicPartition, int]:
-        """Where news of other workers' clocks is to be read, while this one has some to tell itself."""
+        """Where news of other workers' clocks is to be read, if there are others."""
         clocks = self._clocks
-        if not clocks.has_news(self._keeper.units):
+        if not clocks.has_others(self._keeper.units):
             clocks.position = None
             return {}
-        if clocks.position is None:
-            clocks.position = (await self._log.partitions(clocks.source.topic))[0].end
-        return {clocks.source: clocks.position}
+        position = clocks.position
+        if position is None:
+            position = (await self._log.partitions(clocks.source.topic))[0].end
+            clocks.listen(position)
+        return {clocks.source: position}
 
     def _message(self, chunk: Chunk, asked: int, generation: int) -> ConsumerMessage | None:
         """A message for a unit, unless it broke or moved while the fetch was under way; others go to the feed."""
@@ -178,7 +184,11 @@ class Fetching:
         unit = self._keeper.units.get(TopicPartition(*tp))
         if unit is None or not unit.wants_more or unit.shard.position != asked:
             return None
-        event = ChunkEvent(self._keeper, unit, chunk, self._bounds.get(unit.source) if unit.is_behind else None)
+        bound_ms = self._bounds.get(unit.source)
+        if is_held(unit, bound_ms):  # it was fetched for to see how much there is
+            self._ahead.put_back(asked, chunk)
+            return None
+        event = ChunkEvent(self._keeper, unit, chunk, bound_ms if unit.backlog.is_behind else None)
         return ConsumerMessage(
             *tp, chunk.next_offset - 1, 0.0, 0, [], None, event, None, 0, 0, tp, generation_id=generation
         )
@@ -190,7 +200,7 @@ class Fetching:
     async def _wait_for_progress(self) -> None:
         self._keeper.progress.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._keeper.progress.wait(), _GLANCE_S)
+            await asyncio.wait_for(self._keeper.progress.wait(), _GLANCE_MS / 1000)
 
     async def _out_of_range(self, positions: Mapping[TopicPartition, int], error: OffsetOutOfRangeError) -> None:
         """Some position has left the log: its unit sorts it out by being reopened, a plain partition goes on."""

@@ -18,7 +18,6 @@ from pipeline.worker.units.opening import Opening
 from pipeline.worker.units.pace import Pace
 from pipeline.worker.units.suspects import Suspects
 from pipeline.worker.units.unit import Unit
-from tables.slices import payload_bytes
 
 _logger = logging.getLogger(__name__)
 _ROUND_S = 2.0  # how long the slowest commit may hold up the next regular round of all
@@ -180,7 +179,7 @@ class Keeper:
         now = asyncio.get_running_loop().time()
         for unit in list(self.units.values()):
             idle = idle_ms.get(unit.source.topic)
-            if idle is None or not (unit.wants_more and unit.caught_up) or (now - unit.fed_at) * 1000 < idle:
+            if idle is None or not (unit.wants_more and unit.backlog.caught_up) or (now - unit.fed_at) * 1000 < idle:
                 continue
             try:
                 unit.advance(now_ms - idle)
@@ -219,11 +218,11 @@ class Keeper:
         loop = asyncio.get_running_loop()
         while urgent := self._urgent():
             self._early_changed.clear()
-            await self._until(min(self._pace.due(backlog=unit.backlog) for unit in urgent))
-            units = [unit for unit in self._urgent() if self._pace.due(backlog=unit.backlog) <= loop.time()]
+            await self._until(min(self._pace.due(backlog=unit.backlog.share) for unit in urgent))
+            units = [unit for unit in self._urgent() if self._pace.due(backlog=unit.backlog.share) <= loop.time()]
             for unit in units:
                 self.commit_now(unit)
-                self._pace.committed(loop.time(), unit.commit_cost_s, backlog=unit.backlog)
+                self._pace.committed(loop.time(), unit.commit_cost_s, backlog=unit.backlog.share)
 
     async def _until(self, due: float) -> None:
         """Wait until then, or until an early commit may be due before."""
@@ -291,7 +290,7 @@ class Keeper:
         for source, position in asked.items():
             unit = self.units.get(source)
             if unit is not None and (not unit.is_bounded or unit.wants_from(position)):
-                before, chunk = unit.backlog, found.get(source)
-                unit.found(0 if chunk is None else len(chunk), 0 if chunk is None else payload_bytes(chunk.values))
-                if unit.backlog < before:
+                before = unit.backlog.share
+                unit.found(found.get(source), position)
+                if unit.backlog.share < before:
                     self._early_changed.set()

@@ -1,4 +1,7 @@
-"""How often units commit early: alerts are to be out soon, but commits must leave the time to process."""
+"""How far a partition is behind, and how often its unit commits early because of that.
+
+Alerts are to be out soon, but commits must leave the time to process.
+"""
 
 import math
 from typing import Final
@@ -9,6 +12,11 @@ _FULL_AT_ONCE: Final = 4 * MANY_AT_ONCE
 _MUCH_BYTES: Final = 256 << 10
 """Bytes that say the same: a record of an internal topic holds many rows."""
 _FULL_BYTES: Final = 4 * _MUCH_BYTES
+
+STRETCH_MS: Final = 20_000
+"""Event time that is processed at once, up to a quarter more, where partitions are to drain evenly."""
+_SETTLED_MS: Final = 5_000
+"""Event time that may be left when a partition that was behind no longer is."""
 
 _LIVE_SHARE: Final = 3
 """The next early commit waits so many times as long as the last one kept the processor busy."""
@@ -30,6 +38,40 @@ def backlog_of(records: int, size_bytes: int) -> float:
     if records < MANY_AT_ONCE and size_bytes < _MUCH_BYTES:
         return 0.0
     return min(1.0, max(records / _FULL_AT_ONCE, size_bytes / _FULL_BYTES))
+
+
+class Backlog:
+    """What the log has left of a partition, as far as fetches have told.
+
+    >>> backlog = Backlog()
+    >>> def found(records, event_ms, next_offset):
+    ...     backlog.found(records, records * 100, event_ms, next_offset)
+    ...     return backlog.is_behind
+    >>> [found(50, event_ms, 50) for event_ms in (19_999.0, 20_000.0, 5_000.0, 4_999.0, 5_000.0)]
+    [False, True, True, False, False]
+    >>> backlog.is_worked_off(committed=49), backlog.is_worked_off(committed=50)
+    (False, True)
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0  # how much the last fetch found, 0 to 1
+        self.caught_up = False  # whether it found nothing
+        self.is_behind = True  # whether that is a stretch of event time too, or nothing was asked for yet
+        self.was_looked_at = False
+        self._ended_at = 0  # where it was no longer behind
+
+    def found(self, records: int, size_bytes: int, event_ms: float, next_offset: int) -> None:
+        """Note what a fetch found, how much event time that is, about, and where it ends."""
+        self.caught_up, self.share = not records, backlog_of(records, size_bytes)
+        least_ms = _SETTLED_MS if self.is_behind and self.was_looked_at else STRETCH_MS
+        was_behind, self.is_behind = self.is_behind, self.share > 0 or event_ms >= least_ms
+        if was_behind and not self.is_behind:
+            self._ended_at = next_offset
+        self.was_looked_at = True
+
+    def is_worked_off(self, committed: int) -> bool:
+        """Whether others have all of it, if it is committed up to there."""
+        return not self.is_behind and committed >= self._ended_at
 
 
 class Pace:

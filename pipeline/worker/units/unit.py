@@ -15,7 +15,7 @@ from pipeline.health.events import outgoing as health_outgoing
 from pipeline.log.api import Fence, TopicSpec
 from pipeline.worker.units import chunks
 from pipeline.worker.units.contract import Shard, Sinks
-from pipeline.worker.units.pace import backlog_of
+from pipeline.worker.units.pace import Backlog
 from tables.keys import NEVER
 from tables.slices import payload_bytes
 
@@ -24,8 +24,6 @@ MANY_RECORDS = 32_768
 """Twice as many pending records and alerts stop the fetching, so memory stays bounded."""
 MANY_BYTES = 16 << 20
 """The same for the size of what is pending: a record of an internal topic holds many rows."""
-STRETCH_MS = 20_000
-"""Event time that is processed at once, up to a quarter more, where partitions are to drain evenly."""
 _LEAST_COST_S = 0.001
 _WRITE_COST = 2  # writing what a commit holds takes about as long as putting it together
 
@@ -53,12 +51,10 @@ class Unit:
         self.in_flight = False  # whether a chunk is on its way through the agent
         self.in_flight_to = 0  # up to where
         self.is_committing = False
-        self.caught_up = False  # whether the last fetch found nothing
-        self.backlog = 0.0  # how much the last fetch found, 0 to 1: see ``pace``
+        self.backlog = Backlog()
         self.is_bounded = False  # whether the last chunk came with a bound at which to stop
         self.is_held = False  # whether it waits for partitions that are behind it in event time
         self.rest: Chunk | None = None  # of the last chunk, where it was to stop before the end
-        self.is_behind = True  # whether that is a stretch of event time too, or nothing was asked for yet
         self.fed_at = 0.0  # when the last chunk came, on the loop's clock
         self.committed = 0  # position of the last commit
         self.visible_ms = NEVER  # event time that had been reached then
@@ -124,10 +120,18 @@ class Unit:
         """Whether it stands there and has nothing under way."""
         return self.is_open and not self.in_flight and self.shard.position == position
 
-    def found(self, records: int, size_bytes: int) -> None:
-        """Note how much the log has for it at once."""
-        self.caught_up, self.backlog = not records, backlog_of(records, size_bytes)
-        self.is_behind = self.backlog > 0 or records * (self.pace_ms or 0.0) >= STRETCH_MS
+    def found(self, chunk: Chunk | None, position: int) -> None:
+        """Note what the log has for it at once from ``position`` on, if anything."""
+        if chunk is None:
+            self.backlog.found(0, 0, 0.0, position)
+        else:
+            event_ms = len(chunk) * (self.pace_ms or 0.0)
+            self.backlog.found(len(chunk), payload_bytes(chunk.values), event_ms, chunk.next_offset)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is open and others have all of what it had to catch up with."""
+        return self.is_open and self.backlog.is_worked_off(self.committed)
 
     def start(self, shard: Shard) -> None:
         """Begin with a restored shard."""

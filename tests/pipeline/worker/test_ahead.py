@@ -62,7 +62,7 @@ def told(story):
 
 
 def firsts(taken):
-    return [(chunk.partition, int(chunk.offsets[0])) for chunk in taken]
+    return [(each.chunk.partition, int(each.chunk.offsets[0])) for each in taken]
 
 
 def test_chunks_come_in_the_order_in_which_they_are_wanted():
@@ -107,8 +107,9 @@ def test_what_waits_does_not_hold_the_rest_of_its_answer():
         await ahead.arrived()
         (at_once,) = ahead.take({ONE: 5}, OWNED)
         (waited,) = ahead.take({TWO: 7}, OWNED)
-        assert at_once.values.data is answer
-        assert (list(waited.values), len(waited.values.data)) == (list(at_once.values), 18)
+        at_once, waited = at_once.chunk.values, waited.chunk.values
+        assert at_once.data is answer
+        assert (list(waited), len(waited.data)) == (list(at_once), 18)
 
     told(story)
 
@@ -245,20 +246,29 @@ def test_what_follows_a_chunk_that_was_thrown_away_is_not_processed():
     rounds(log, story)
 
 
+class Bound(Clocks):
+    """Lets partitions go to ``at_ms``."""
+
+    def __init__(self, at_ms):
+        super().__init__("clocks", {})
+        self.at_ms = at_ms
+
+    def bounds(self, units, now):
+        return dict.fromkeys(units, self.at_ms)
+
+
+def spread(message):
+    """Let the records of the chunk of a message be 50 ms apart."""
+    message.value._chunk = replace(message.value._chunk, timestamps_ms=np.arange(MANY_AT_ONCE) * 50)
+
+
 def test_a_unit_that_ran_ahead_of_others_leaves_the_rest_for_later():
     """It goes to its bound in stretches; the rest is not fetched again, and goes on once the bound has moved."""
-
-    class Bound(Clocks):
-        at_ms = 11_000
-
-        def bounds(self, units, now):
-            return dict.fromkeys(units, self.at_ms)
-
-    log, clocks = Log(MANY_AT_ONCE), Bound("clocks", {})
+    log, clocks = Log(MANY_AT_ONCE), Bound(11_000)
 
     async def story(unit, messages):
         (message,) = await messages()
-        message.value._chunk = replace(message.value._chunk, timestamps_ms=np.arange(MANY_AT_ONCE) * 50)
+        spread(message)
         await message.value.apply()
         assert unit.shard.position == 100, "its pace was not known"
         for bound_ms, position in ((20_000, 404), (60_000, 1_201)):
@@ -267,5 +277,44 @@ def test_a_unit_that_ran_ahead_of_others_leaves_the_rest_for_later():
             await message.value.apply()
             assert unit.shard.position == position
             assert all(at != unit.shard.position for each in log.asked[asked:] for at in each.values())
+
+    rounds(log, story, clocks)
+
+
+def test_a_rest_however_short_is_no_end_of_a_backlog():
+    """What follows it was not looked at yet: taken for live, it would neither be bounded nor waited for."""
+    log, clocks = Log(MANY_AT_ONCE), Bound(96_000)
+
+    async def story(unit, messages):
+        (message,) = await messages()
+        spread(message)
+        await message.value.apply()
+        assert 0 < (MANY_AT_ONCE - unit.shard.position) * 50 < 5_000
+        clocks.at_ms, log.count = 1 << 40, 0
+        (message,) = await messages()
+        assert (unit.backlog.is_behind, unit.is_bounded) == (True, True)
+        await message.value.apply()
+        assert await messages() == []
+        assert not unit.backlog.is_behind
+
+    rounds(log, story, clocks)
+
+
+@pytest.mark.parametrize(("records", "waits"), [(10, False), (MANY_AT_ONCE, True)])
+def test_whether_a_partition_is_live_is_looked_at_before_it_waits_for_others(records, waits):
+    """A live one goes on at once; of one that is behind nothing is processed before others have come so far."""
+    log, clocks = Log(records), Bound(0)
+
+    async def story(unit, messages):
+        unit.shard.watermark_ms = 5
+        found = await messages()
+        assert (found == []) == waits
+        if waits:
+            assert await messages() == []
+            clocks.at_ms, asked = 1 << 40, list(log.asked)
+            found = await messages()
+            assert ONE not in {source for each in log.asked[len(asked) :] for source, at in each.items() if not at}
+        await found[0].value.apply()
+        assert unit.shard.position > 0
 
     rounds(log, story, clocks)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -84,6 +85,34 @@ def worker(config, url):
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "STREAMGAUGE_APP__LOG": url})
 
 
+async def _share(url):
+    log = open_log(url)
+    try:
+        committed = (await log.committed("shop")).items()
+        return sum(at.offset for source, at in committed if source.topic == "orders") / RECORDS
+    finally:
+        await log.close()
+
+
+def worked_off(url, share):
+    """Wait until so much of the orders is committed."""
+    started = time.monotonic()
+    while asyncio.run(_share(url)) < share:
+        assert time.monotonic() - started < 60
+        time.sleep(0.02)
+
+
+def check(url):
+    """No order was late, and each closed window has all of its orders."""
+    late, closed = asyncio.run(_found(url))
+    windows = ((f"m{number % 7}", time_ms(number) // WINDOW_MS * WINDOW_MS) for number in range(RECORDS))
+    expected = Counter(windows)
+    last_closed = max(start for _, start in closed)
+    assert late == 0
+    assert closed == {each: count for each, count in expected.items() if each[1] <= last_closed}
+    assert last_closed > time_ms(RECORDS) - 90_000
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_order_is_late_however_many_workers_catch_up(backlog, workers):
     """Fifty minutes are worked off in seconds; each closed window has all its orders, and none came too late."""
@@ -94,10 +123,21 @@ def test_no_order_is_late_however_many_workers_catch_up(backlog, workers):
     finally:
         for each in started:
             each.kill()
-    late, closed = asyncio.run(_found(url))
-    windows = ((f"m{number % 7}", time_ms(number) // WINDOW_MS * WINDOW_MS) for number in range(RECORDS))
-    expected = Counter(windows)
-    last_closed = max(start for _, start in closed)
-    assert late == 0
-    assert closed == {each: count for each, count in expected.items() if each[1] <= last_closed}
-    assert last_closed > time_ms(RECORDS) - 90_000
+    check(url)
+
+
+def test_no_order_is_late_while_workers_come_and_are_killed(backlog):
+    """Others wait for partitions on their way from one worker to the next, however that one went."""
+    config, url = backlog
+    started = [worker(config, url)]
+    try:
+        for share in (0.1, 0.3):
+            worked_off(url, share)
+            started.append(worker(config, url))
+        worked_off(url, 0.5)
+        started[1].kill()
+        assert [started[0].wait(90), started[2].wait(90)] == [0, 0]
+    finally:
+        for each in started:
+            each.kill()
+    check(url)

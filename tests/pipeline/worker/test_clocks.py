@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from agents.events import TopicPartition
+from pipeline.errors import FencedError
 from pipeline.log.api import Fence
-from pipeline.worker.frame.clocks import MOST_AHEAD_MS, Clocks
+from pipeline.worker.frame.clocks import MOST_AHEAD_MS, UP_TO_DATE, Clocks
 from pipeline.worker.frame.fairness import even
+from pipeline.worker.units.pace import MANY_AT_ONCE
 from pipeline.worker.units.unit import Unit
 from tests.pipeline.shards import chunk_of
 from tests.pipeline.worker.tally import TallyShard
@@ -13,15 +17,15 @@ from tests.pipeline.worker.tally import TallyShard
 ZERO, ONE, TWO, THREE = (TopicPartition("payments", number) for number in range(4))
 
 
-def unit(source, visible_ms=None, *, watermark_ms=None, backlog=1.0):
-    """A unit that fetched, and whose commits have come to ``visible_ms``; one that is being restored without."""
+def unit(source, visible_ms=None, *, watermark_ms=None, is_behind=True):
+    """A unit that was fetched for, and whose commits have come to ``visible_ms``; without, it is being restored."""
     made = Unit(Fence("g", source, "m", 1), None)
     if visible_ms is not None:
         shard = TallyShard(source)
         shard.watermark_ms = visible_ms
         made.start(shard)
         shard.watermark_ms = visible_ms if watermark_ms is None else watermark_ms
-    made.backlog, made.is_behind = backlog, backlog > 0
+    made.backlog.is_behind, made.backlog.was_looked_at = is_behind, True
     return made
 
 
@@ -30,15 +34,14 @@ def units(*made):
     return {each.source: each for each in made}
 
 
-def clocks():
-    """Of payments, which has four partitions."""
-    return Clocks("app-clocks", {"payments": 4})
+def clocks(partitions=4):
+    """Of payments."""
+    return Clocks("app-clocks", {"payments": partitions}, patience_s=15.0)
 
 
 def told(clocks, units):
     """What others are told, decoded."""
     news = clocks.news(units)
-    assert clocks.has_news(units) == (news is not None)
     return news and (news.topic, news.partition, json.loads(news.records.values[0]))
 
 
@@ -47,49 +50,91 @@ def heard(clocks, now, *values, start=0):
     clocks.hear(chunk_of([json.dumps(value).encode() for value in values], start=start, topic="app-clocks"), now)
 
 
+def fetched(own, bounds):
+    """Partitions that are fetched for, the slowest first."""
+    return [source.partition for source in even(own, bounds, most_ahead_ms=1 << 40)]
+
+
 def test_what_counts_is_what_was_committed():
     """Others see the rows of a partition when they are committed: so far the slowest one is, however far it ran."""
     own = units(unit(ZERO, 1_000, watermark_ms=90_000), unit(ONE, 70_000), unit(TWO, 95_000))
-    bounds = clocks().bounds(own, 1.0)
+    bounds = clocks(3).bounds(own, 1.0)
     assert bounds == {ZERO: 70_000 + MOST_AHEAD_MS, ONE: 1_000 + MOST_AHEAD_MS, TWO: 1_000 + MOST_AHEAD_MS}
-    assert list(even(own, bounds, most_ahead_ms=1 << 40)) == [ZERO]
+    assert fetched(own, bounds) == [0]
 
 
 def test_live_partitions_neither_wait_nor_hold_up():
     """Only those with a backlog do either."""
-    own = units(unit(ZERO, 0, backlog=0), unit(ONE, 500_000), unit(TWO, 0, backlog=0))
-    assert ONE not in clocks().bounds(own, 1.0)
-    own = units(unit(ZERO, 500_000, backlog=0), unit(ONE, 0))
-    assert list(even(own, clocks().bounds(own, 1.0), most_ahead_ms=1 << 40)) == [ONE, ZERO]
+    own = units(unit(ZERO, 0, is_behind=False), unit(ONE, 500_000), unit(TWO, 0, is_behind=False))
+    assert ONE not in clocks(3).bounds(own, 1.0)
+    own = units(unit(ZERO, 500_000, is_behind=False), unit(ONE, 0))
+    assert fetched(own, clocks(2).bounds(own, 1.0)) == [1, 0]
+
+
+def test_a_partition_counts_until_others_have_the_last_of_its_backlog():
+    """Its end may lie long before that of others: they would run away from rows that are not committed yet."""
+    zero, one = unit(ZERO, 0), unit(ONE, 10_000)
+    own, clock = units(zero, one), clocks(2)
+    zero.found(chunk_of([b""] * MANY_AT_ONCE), 0)
+    zero.found(chunk_of([b""] * 10, start=MANY_AT_ONCE), MANY_AT_ONCE)
+    for committed in (0, MANY_AT_ONCE, MANY_AT_ONCE + 9):
+        zero.committed = committed
+        assert clock.bounds(own, 1.0)[ONE] == MOST_AHEAD_MS
+    zero.committed = MANY_AT_ONCE + 10
+    assert ONE not in clock.bounds(own, 1.0)
 
 
 def test_a_partition_that_is_being_restored_holds_up():
-    """Where it stands is not known yet, so that others with a backlog wait; a broken one is not waited for."""
+    """Where it stands is not known yet, so that others with a backlog wait, but not for one that stays closed."""
     restored = unit(ZERO)
-    own = units(restored, unit(ONE, 5))
-    assert list(even(own, clocks().bounds(own, 1.0))) == []
-    restored.failure = ValueError("broken")
-    assert list(even(own, clocks().bounds(own, 1.0))) == [ONE]
+    own, clock = units(restored, unit(ONE, 5)), clocks(2)
+    assert fetched(own, clock.bounds(own, 1.0)) == []
+    restored.stopped, restored.failure = True, ValueError("broken")
+    assert fetched(own, clock.bounds(own, 1.0)) == [1]
+
+
+def test_a_partition_that_broke_is_waited_for_until_it_is_open_again():
+    """It goes on where it was. If that takes long, others go on without it."""
+    broken = unit(ZERO, 100)
+    own, clock = units(broken, unit(ONE, 100_000)), clocks(2)
+    clock.bounds(own, 1.0)
+    broken.end(ValueError("broken"))
+    assert clock.bounds(own, 15.9)[ONE] == 100 + MOST_AHEAD_MS
+    assert ONE not in clock.bounds(own, 16.1)
 
 
 def test_topics_whose_partitions_never_meet_are_left_alone():
     """Nothing is told of them, and nothing bounds them."""
     other = TopicPartition("other", 0)
-    own = units(unit(other, 5), unit(TopicPartition("other", 1), 500_000))
-    assert told(clocks(), own) is None
-    assert clocks().bounds(own, 1.0) == {}
+    own, clock = units(unit(other, 5), unit(TopicPartition("other", 1), 500_000)), clocks()
+    assert not clock.has_others(own)
+    assert told(clock, own) is None
+    assert clock.bounds(own, 1.0) == {}
 
 
 def test_workers_that_share_a_topic_tell_their_clocks():
-    """Those of partitions that are behind, and that others are being restored; a live one is not mentioned."""
-    own = units(unit(ZERO, 7), unit(ONE), unit(TWO, 9, backlog=0))
-    assert told(clocks(), own) == ("app-clocks", 0, {"payments": {"0": 7, "1": None}})
+    """How far those are that are behind, that others are being restored, and who needs not to be waited for."""
+    own, clock = units(unit(ZERO, 7), unit(ONE), unit(TWO, 9, is_behind=False)), clocks()
+    assert clock.has_others(own)
+    assert told(clock, own) == ("app-clocks", 0, {"payments": {"0": 7, "1": None, "2": UP_TO_DATE}})
+
+
+def test_live_workers_tell_only_who_is_behind():
+    """Each piece of news is answered once, and answers are not: else workers would never be quiet again."""
+    own, clock = units(unit(ZERO, 7, is_behind=False)), clocks()
+    assert told(clock, own) is None
+    heard(clock, 1.0, {"payments": {"1": 5}}, {"payments": {"2": None}})
+    assert told(clock, own) == ("app-clocks", 0, {"payments": {"0": UP_TO_DATE}})
+    assert told(clock, own) is None
+    heard(clock, 2.0, {"payments": {"1": UP_TO_DATE}})
+    assert told(clock, own) is None
 
 
 def test_who_has_all_partitions_tells_nobody():
     """There is nobody else."""
-    own = units(*(unit(source, 7) for source in (ZERO, ONE, TWO, THREE)))
-    assert told(clocks(), own) is None
+    own, clock = units(*(unit(source, 7) for source in (ZERO, ONE, TWO, THREE))), clocks()
+    assert not clock.has_others(own)
+    assert told(clock, own) is None
 
 
 def test_what_others_tell_bounds():
@@ -101,42 +146,59 @@ def test_what_others_tell_bounds():
     heard(clock, 1.6, {"payments": {"3": 600_000}, "unknown": {"0": 1}})
     assert clock.bounds(own, 1.7)[ZERO] == 300 + MOST_AHEAD_MS
     heard(clock, 1.8, {"payments": {"2": None}})
-    assert list(even(own, clock.bounds(own, 1.9))) == []
+    assert fetched(own, clock.bounds(own, 1.9)) == []
+    heard(clock, 2.0, {"payments": {"2": UP_TO_DATE}})
+    assert clock.bounds(own, 2.1) == {ZERO: 510_000 + MOST_AHEAD_MS, ONE: 500_000 + MOST_AHEAD_MS}
 
 
 def test_own_news_come_back_without_an_effect():
     """A worker knows better where its own partitions stand."""
-    clock, own = clocks(), units(unit(ZERO, 500_000), unit(ONE, 510_000))
+    clock, own = clocks(2), units(unit(ZERO, 500_000), unit(ONE, 510_000))
     heard(clock, 1.0, {"payments": {"0": 3}})
     assert clock.bounds(own, 1.0) == {ZERO: 510_000 + MOST_AHEAD_MS, ONE: 500_000 + MOST_AHEAD_MS}
 
 
+def test_a_partition_of_which_nothing_was_heard_is_waited_for():
+    """Its worker may be about to begin. What was known before this one listened says nothing any more."""
+    clock, own = clocks(2), units(unit(ZERO, 500_000))
+    assert fetched(own, clock.bounds(own, 1.0)) == []
+    heard(clock, 2.0, {"payments": {"1": UP_TO_DATE}})
+    assert fetched(own, clock.bounds(own, 2.0)) == [0]
+    clock.listen(70)
+    assert fetched(own, clock.bounds(own, 3.0)) == []
+    assert fetched(own, clock.bounds(own, 17.9)) == []
+    assert fetched(own, clock.bounds(own, 18.1)) == [0]
+
+
 def test_a_clock_that_stands_still_is_not_waited_for():
-    """Its worker may be gone; hearing the same once more does not count, moving or being restored does."""
-    clock, own = clocks(), units(unit(ZERO, 500_000))
-    for now in (1.0, 3.0, 5.9):
+    """Nobody may have it; hearing the same once more does not count, moving or being restored does."""
+    clock, own = clocks(2), units(unit(ZERO, 500_000))
+    for now in (1.0, 10.0, 15.9):
         heard(clock, now, {"payments": {"1": 100}})
         assert ZERO in clock.bounds(own, now)
-    assert clock.bounds(own, 6.1) == {}
-    for now in (7.0, 11.0, 15.0):
+    assert clock.bounds(own, 16.1) == {}
+    for now in (17.0, 31.0, 45.0):
         heard(clock, now, {"payments": {"1": None}})
-    assert ZERO in clock.bounds(own, 19.0)
-    assert clock.bounds(own, 20.1) == {}
+    assert ZERO in clock.bounds(own, 59.0)
+    assert clock.bounds(own, 60.1) == {}
 
 
-def test_a_partition_that_was_given_away_holds_up_until_its_new_worker_tells():
-    """Else others would run away from it while it is on its way."""
-    clock = clocks()
-    clock.bounds(units(unit(ZERO, 500_000), unit(ONE, 100)), 1.0)
+@pytest.mark.parametrize("failure", [None, FencedError("given up")])
+def test_a_partition_that_was_given_away_holds_up_until_its_new_worker_tells(failure):
+    """Else others would run away from it while it is on its way, also where its last commit came too late."""
+    clock, leaving = clocks(2), unit(ONE, 100)
+    clock.bounds(units(unit(ZERO, 500_000), leaving), 1.0)
+    leaving.end(failure)
+    clock.bounds(units(unit(ZERO, 500_000), leaving), 1.2)
     own = units(unit(ZERO, 500_000))
-    assert clock.bounds(own, 1.5) == {ZERO: 100 + MOST_AHEAD_MS}
+    assert fetched(own, clock.bounds(own, 1.5)) == []
     heard(clock, 2.0, {"payments": {"1": 480_000}})
     assert clock.bounds(own, 2.1) == {ZERO: 480_000 + MOST_AHEAD_MS}
 
 
 def test_what_is_no_news_is_left_out():
     """The topic is open to others as well."""
-    clock = clocks()
+    clock = clocks(2)
     clock.hear(chunk_of([b"{", None, b"[1]", b'{"payments": {"0": "x"}}', b'{"payments": {"1": 5}}']), 1.0)
     assert clock.position == 5
     assert clock.bounds(units(unit(ZERO, 9)), 1.0) == {ZERO: 5 + MOST_AHEAD_MS}

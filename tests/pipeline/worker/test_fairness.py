@@ -13,7 +13,7 @@ def unit(partition, watermark_ms, *, caught_up=False, topic="t", in_flight=False
     shard = TallyShard(source)
     shard.watermark_ms = watermark_ms
     made.start(shard)
-    made.caught_up, made.in_flight = caught_up, in_flight
+    made.backlog.caught_up, made.backlog.was_looked_at, made.in_flight = caught_up, True, in_flight
     return made
 
 
@@ -54,12 +54,17 @@ def test_a_broken_partition_holds_nobody_up():
 
 
 def test_a_partition_near_its_bound_waits():
-    """What is left up to the bound must be worth a chunk. Without a bound, or without a backlog, it never waits."""
+    """What is left up to the bound must be worth a chunk. Without a bound, or without a backlog, it never waits.
+
+    Neither does one that was not looked at yet.
+    """
     near = unit(0, 90_001)
     assert is_held(near, 90_000 + LEAST_MS)
     assert not is_held(near, 90_001 + LEAST_MS)
     assert not is_held(near, None)
-    near.is_behind = False
+    near.backlog.was_looked_at = False
+    assert not is_held(near, 0)
+    near.backlog.is_behind, near.backlog.was_looked_at = False, True
     assert not is_held(near, 0)
 
 
@@ -73,9 +78,9 @@ def rests(now, *units):
 def test_while_what_feeds_it_is_behind_an_internal_topic_gathers():
     """Each chunk of it is given a moment; how far behind other internal topics are says nothing."""
     source, zero, one = unit(0, 0), unit(0, 0, topic="internal"), unit(1, 0, topic="internal")
-    zero.fed_at, one.fed_at, one.backlog = 10.0, 9.95, 0.5
+    zero.fed_at, one.fed_at, one.backlog.share = 10.0, 9.95, 0.5
     assert rests(10.01, source, zero, one) == []
-    source.backlog = 0.25
+    source.backlog.share = 0.25
     assert rests(10.01, source, zero, one) == [0, 1]
     assert rests(9.96 + REST_S, source, zero, one) == [0]
     assert rests(10.01 + REST_S, source, zero, one) == []
@@ -84,5 +89,5 @@ def test_while_what_feeds_it_is_behind_an_internal_topic_gathers():
 def test_an_internal_partition_that_is_far_behind_does_not_rest():
     """It would fall back further and further."""
     source, zero = unit(0, 0), unit(0, 0, topic="internal")
-    source.backlog, zero.backlog, zero.fed_at = 1.0, 1.0, 10.0
+    source.backlog.share, zero.backlog.share, zero.fed_at = 1.0, 1.0, 10.0
     assert rests(10.0, source, zero) == []
