@@ -28,6 +28,7 @@ EVERY_S = 0.1
 MOST_AHEAD_MS = 50_000  # with the quarter of a stretch that may come on top it is still within ``plan.SKEW_MS``
 UP_TO_DATE: Final = int(np.iinfo(np.int64).max)
 """Clock of a partition that nobody needs to wait for."""
+_AWAY_S = 1.0  # between two looks that are further apart this worker was paused, or busy with one thing
 _News = dict[str, dict[int, int | None]]
 Units = Mapping[TopicPartition, Unit]
 
@@ -51,6 +52,7 @@ class Clocks:
         # The visible clock, None if it is not known, and when it moved last. Own ones too: they count on for a while
         # when the partition has gone to another worker.
         self._known: dict[TopicPartition, tuple[int | None, float]] = {}
+        self._looked_at = 0.0
         self._is_asked = False  # whether somebody who is behind may not know that nobody here is
 
     def listen(self, position: int) -> None:
@@ -90,13 +92,21 @@ class Clocks:
                 continue
             for topic, clocks in told.items():
                 for partition, clock_ms in clocks.items():
-                    self._hear(TopicPartition(topic, partition), clock_ms, now)
+                    if partition < self._aligned.get(topic, 0):
+                        # The news of this worker come back too. The last of them, after which it has caught up, makes
+                        # it say so.
+                        self._is_asked |= clock_ms != UP_TO_DATE
+                        self._note(TopicPartition(topic, partition), clock_ms, now)
 
-    def _hear(self, source: TopicPartition, clock_ms: int | None, now: float) -> None:
-        # The news of this worker come back too. The last of them, after which it has caught up, makes it say so.
-        self._is_asked |= clock_ms != UP_TO_DATE
+    def _note(self, source: TopicPartition, clock_ms: int | None, now: float) -> None:
         if clock_ms is None or self._known.get(source, (None, 0.0))[0] != clock_ms:
             self._known[source] = (clock_ms, now)
+
+    def _excuse(self, now: float) -> None:
+        """Take the time out in which this worker did not look: what came meanwhile is still to be heard."""
+        away_s, self._looked_at = now - self._looked_at, now
+        if away_s > _AWAY_S:
+            self._known = {source: (clock_ms, since + away_s) for source, (clock_ms, since) in self._known.items()}
 
     def bounds(self, units: Units, now: float) -> dict[TopicPartition, int]:
         """Event time, ms, up to which each own partition may go for now; of others than those here any.
@@ -105,8 +115,11 @@ class Clocks:
         """
         if not self._aligned:
             return {}
+        self._excuse(now)
         for source, unit in units.items():
-            if _is_known(unit):
+            if unit.is_retry and _is_known(unit):
+                self._note(source, _clock_ms(unit), now)  # it may break again and again
+            elif _is_known(unit):
                 self._known[source] = (_clock_ms(unit), now)
         clocks: dict[str, list[tuple[int, TopicPartition]]] = defaultdict(list)
         for source in self._partitions:
@@ -123,8 +136,8 @@ class Clocks:
 
 
 def _is_known(unit: Unit) -> bool:
-    """Whether its clock can be told: that of one that broke, and is to be opened again, counts on for a while."""
-    return unit.failure is None or unit.stopped
+    """Whether its clock can be told: that of one that broke counts on until it is open again, but not for ever."""
+    return unit.stopped or unit.is_open or not (unit.failure or unit.is_retry)
 
 
 def _clock_ms(unit: Unit) -> int | None:

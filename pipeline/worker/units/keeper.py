@@ -70,15 +70,18 @@ class Keeper:
     def assign(self, fences: Iterable[Fence]) -> None:
         """Make the units match what the worker owns now; those that broke are tried again when their pause is over."""
         owned = {fence.source: fence for fence in fences if fence.source.topic in self.topics}
-        now = asyncio.get_running_loop().time()
+        now, broken = asyncio.get_running_loop().time(), set()
         for source, unit in list(self.units.items()):
             is_due = unit.failure is not None and not unit.stopped and now >= unit.retry_at
             if owned.get(source) != unit.fence or is_due:
                 unit.end()
                 del self.units[source]
+                broken |= {source} if is_due else set()
             if owned.get(source) != unit.fence:
                 self._spawn(self._disclaim(unit.fence))
         opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
+        for unit in opened:
+            unit.is_retry = unit.source in broken
         if opened:
             self._spawn(self.opening.open(opened, is_wanted=self._is_wanted, locks=self._locks, on_failure=self.lost))
 

@@ -47,6 +47,7 @@ class Unit:
         self.failure: Exception | None = None  # why the unit ended, when it did not end by being given up
         self.is_leaving = False  # whether the partition was given up already, so that a refused commit is no news
         self.stopped = False  # whether opening it again would fail again
+        self.is_retry = False  # whether the unit before it broke
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
         self.in_flight_to = 0  # up to where

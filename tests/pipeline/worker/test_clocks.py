@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from agents.events import TopicPartition
@@ -50,6 +51,13 @@ def heard(clocks, now, *values, start=0):
     clocks.hear(chunk_of([json.dumps(value).encode() for value in values], start=start, topic="app-clocks"), now)
 
 
+def bounds(clock, own, *, until):
+    """Bounds after looking all the time."""
+    for now in np.arange(max(clock._looked_at, 0.5), until, 0.5):
+        clock.bounds(own, float(now))
+    return clock.bounds(own, until)
+
+
 def fetched(own, bounds):
     """Partitions that are fetched for, the slowest first."""
     return [source.partition for source in even(own, bounds, most_ahead_ms=1 << 40)]
@@ -94,13 +102,29 @@ def test_a_partition_that_is_being_restored_holds_up():
 
 
 def test_a_partition_that_broke_is_waited_for_until_it_is_open_again():
-    """It goes on where it was. If that takes long, others go on without it."""
+    """It goes on where it was. If that takes long, others go on without it, however often it is tried."""
     broken = unit(ZERO, 100)
     own, clock = units(broken, unit(ONE, 100_000)), clocks(2)
     clock.bounds(own, 1.0)
     broken.end(ValueError("broken"))
-    assert clock.bounds(own, 15.9)[ONE] == 100 + MOST_AHEAD_MS
-    assert ONE not in clock.bounds(own, 16.1)
+    assert told(clock, units(broken)) is None
+    assert bounds(clock, own, until=8.0)[ONE] == 100 + MOST_AHEAD_MS
+    for again in (unit(ZERO), unit(ZERO, 100)):
+        again.is_retry, own[ZERO] = True, again
+        assert bounds(clock, own, until=15.9)[ONE] == 100 + MOST_AHEAD_MS
+    assert ONE not in bounds(clock, own, until=16.1)
+    again.visible_ms = 200
+    assert bounds(clock, own, until=17.0)[ONE] == 200 + MOST_AHEAD_MS
+
+
+def test_a_worker_that_was_busy_hears_the_others_before_it_gives_them_up():
+    """It could not hear of them while its first chunk was compiled, or while it was paused."""
+    clock, own = clocks(2), units(unit(ZERO, 500_000))
+    heard(clock, 1.0, {"payments": {"1": 100}})
+    assert ZERO in bounds(clock, own, until=10.0)
+    assert ZERO in clock.bounds(own, 40.0)
+    heard(clock, 40.0, {"payments": {"1": 300}})
+    assert clock.bounds(own, 40.1)[ZERO] == 300 + MOST_AHEAD_MS
 
 
 def test_topics_whose_partitions_never_meet_are_left_alone():
@@ -166,8 +190,8 @@ def test_a_partition_of_which_nothing_was_heard_is_waited_for():
     assert fetched(own, clock.bounds(own, 2.0)) == [0]
     clock.listen(70)
     assert fetched(own, clock.bounds(own, 3.0)) == []
-    assert fetched(own, clock.bounds(own, 17.9)) == []
-    assert fetched(own, clock.bounds(own, 18.1)) == [0]
+    assert fetched(own, bounds(clock, own, until=17.9)) == []
+    assert fetched(own, bounds(clock, own, until=18.1)) == [0]
 
 
 def test_a_clock_that_stands_still_is_not_waited_for():
@@ -175,12 +199,13 @@ def test_a_clock_that_stands_still_is_not_waited_for():
     clock, own = clocks(2), units(unit(ZERO, 500_000))
     for now in (1.0, 10.0, 15.9):
         heard(clock, now, {"payments": {"1": 100}})
-        assert ZERO in clock.bounds(own, now)
+        assert ZERO in bounds(clock, own, until=now)
     assert clock.bounds(own, 16.1) == {}
     for now in (17.0, 31.0, 45.0):
+        bounds(clock, own, until=now)
         heard(clock, now, {"payments": {"1": None}})
-    assert ZERO in clock.bounds(own, 59.0)
-    assert clock.bounds(own, 60.1) == {}
+    assert ZERO in bounds(clock, own, until=59.0)
+    assert bounds(clock, own, until=60.1) == {}
 
 
 @pytest.mark.parametrize("failure", [None, FencedError("given up")])
