@@ -136,8 +136,10 @@ class Clocks:
 
 
 def _is_known(unit: Unit) -> bool:
-    """Whether its clock can be told: that of one that broke counts on until it is open again, but not for ever."""
-    return unit.stopped or unit.is_open or not (unit.failure or unit.is_retry)
+    """Whether its clock can be told: that of one that broke counts on until it is being restored, but not for ever."""
+    if unit.failure is not None:
+        return unit.stopped
+    return unit.is_open or not unit.is_retry or unit.restore_steps > 0
 
 
 def _clock_ms(unit: Unit) -> int | None:

@@ -115,6 +115,9 @@ def test_a_partition_that_broke_is_waited_for_until_it_is_open_again():
     assert ONE not in bounds(clock, own, until=16.1)
     again.visible_ms = 200
     assert bounds(clock, own, until=17.0)[ONE] == 200 + MOST_AHEAD_MS
+    own[ZERO] = restored = unit(ZERO)
+    restored.is_retry, restored.restore_steps = True, 1
+    assert fetched(own, bounds(clock, own, until=60.0)) == [], "it gets on"
 
 
 def test_a_worker_that_was_busy_hears_the_others_before_it_gives_them_up():
