@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from agents.events import Chunk, Outgoing, Records, TopicPartition
+from pipeline.worker.frame.fairness import LEAST_MS
 from pipeline.worker.units.unit import Unit
 from tables.keys import NEVER
 
@@ -28,7 +29,7 @@ EVERY_S = 0.1
 MOST_AHEAD_MS = 50_000  # with the quarter of a stretch that may come on top it is still within ``plan.SKEW_MS``
 UP_TO_DATE: Final = int(np.iinfo(np.int64).max)
 """Clock of a partition that nobody needs to wait for."""
-_AWAY_S = 1.0  # between two looks that are further apart this worker was paused, or busy with one thing
+_AWAY_S = 1.0  # who could not listen for longer was paused, busy with one thing, or had no log
 _News = dict[str, dict[int, int | None]]
 Units = Mapping[TopicPartition, Unit]
 
@@ -52,7 +53,8 @@ class Clocks:
         # The visible clock, None if it is not known, and when it moved last. Own ones too: they count on for a while
         # when the partition has gone to another worker.
         self._known: dict[TopicPartition, tuple[int | None, float]] = {}
-        self._looked_at = 0.0
+        self._listened_at = 0.0
+        self._behind: set[str] = set()  # topics in which a partition here has been far behind
         self._is_asked = False  # whether somebody who is behind may not know that nobody here is
 
     def listen(self, position: int) -> None:
@@ -92,7 +94,7 @@ class Clocks:
                 continue
             for topic, clocks in told.items():
                 for partition, clock_ms in clocks.items():
-                    if partition < self._aligned.get(topic, 0):
+                    if 0 <= partition < self._aligned.get(topic, 0):
                         # The news of this worker come back too. The last of them, after which it has caught up, makes
                         # it say so.
                         self._is_asked |= clock_ms != UP_TO_DATE
@@ -102,11 +104,13 @@ class Clocks:
         if clock_ms is None or self._known.get(source, (None, 0.0))[0] != clock_ms:
             self._known[source] = (clock_ms, now)
 
-    def _excuse(self, now: float) -> None:
-        """Take the time out in which this worker did not look: what came meanwhile is still to be heard."""
-        away_s, self._looked_at = now - self._looked_at, now
+    def listened(self, now: float) -> None:
+        """Note that all news until ``now`` were heard; time in which they could not be does not count as silence."""
+        away_s, self._listened_at = now - self._listened_at, now
         if away_s > _AWAY_S:
-            self._known = {source: (clock_ms, since + away_s) for source, (clock_ms, since) in self._known.items()}
+            self._known = {
+                source: (clock_ms, min(since + away_s, now)) for source, (clock_ms, since) in self._known.items()
+            }
 
     def bounds(self, units: Units, now: float) -> dict[TopicPartition, int]:
         """Event time, ms, up to which each own partition may go for now; of others than those here any.
@@ -115,24 +119,49 @@ class Clocks:
         """
         if not self._aligned:
             return {}
-        self._excuse(now)
         for source, unit in units.items():
             if unit.is_retry and _is_known(unit):
                 self._note(source, _clock_ms(unit), now)  # it may break again and again
             elif _is_known(unit):
                 self._known[source] = (_clock_ms(unit), now)
-        clocks: dict[str, list[tuple[int, TopicPartition]]] = defaultdict(list)
-        for source in self._partitions:
-            clock_ms, since = self._known.setdefault(source, (None, now))
-            if clock_ms != UP_TO_DATE and now - since < self._patience_s:
-                clocks[source.topic].append((NEVER if clock_ms is None else clock_ms, source))
-        slowest = {topic: nsmallest(2, known) for topic, known in clocks.items()}
+        self._doubt(units, now)
+        slowest = self._slowest(now)
         bounds = {}
         for source in units:
             others = [clock_ms for clock_ms, other in slowest.get(source.topic, ()) if other != source]
             if others:
                 bounds[source] = others[0] + MOST_AHEAD_MS
         return bounds
+
+    def _slowest(self, now: float) -> dict[str, list[tuple[int, TopicPartition]]]:
+        """The two slowest partitions of each topic that are waited for."""
+        clocks: dict[str, list[tuple[int, TopicPartition]]] = defaultdict(list)
+        for source in self._partitions:
+            clock_ms, _ = self._known.setdefault(source, (None, now))
+            if clock_ms != UP_TO_DATE and not self._stands_still(source, now):
+                clocks[source.topic].append((NEVER if clock_ms is None else clock_ms, source))
+        slowest = {topic: nsmallest(2, known) for topic, known in clocks.items()}
+        for topic, known in clocks.items():
+            held_from_ms = slowest[topic][0][0] + MOST_AHEAD_MS - LEAST_MS
+            for clock_ms, source in known:
+                if clock_ms >= held_from_ms:  # it stands still because it waits
+                    self._known[source] = (clock_ms, now)
+        return slowest
+
+    def _stands_still(self, source: TopicPartition, now: float) -> bool:
+        until = now if self.position is None else self._listened_at
+        return until - self._known[source][1] >= self._patience_s
+
+    def _doubt(self, units: Units, now: float) -> None:
+        """Ask anew about others of a topic in which a partition here has fallen far behind: they may have as well."""
+        behind = {source.topic for source, unit in units.items() if unit.is_open and unit.backlog.is_behind}
+        fallen = {source.topic for source, unit in units.items() if unit.is_open and unit.backlog.is_long}
+        for source in self._partitions:
+            if source.topic in fallen - self._behind and source not in units:
+                clock_ms, _ = self._known.setdefault(source, (None, now))
+                if clock_ms == UP_TO_DATE or self._stands_still(source, now):
+                    self._known[source] = (None, now)
+        self._behind = (self._behind | fallen) & behind
 
 
 def _is_known(unit: Unit) -> bool:

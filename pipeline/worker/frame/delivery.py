@@ -9,7 +9,7 @@ from pipeline.errors import StreamgaugeError
 from pipeline.worker.frame.fairness import LEAST_MS, is_held
 from pipeline.worker.units import chunks
 from pipeline.worker.units.keeper import Keeper
-from pipeline.worker.units.pace import STRETCH_MS
+from pipeline.worker.units.pace import FIRST_RECORDS, STRETCH_MS
 from pipeline.worker.units.unit import Unit
 from tables.keys import NEVER
 
@@ -17,7 +17,6 @@ _logger = logging.getLogger(__name__)
 MOST_RECORDS = 16_384
 """Records processed without letting the loop do anything else, so that heartbeats and commits stay punctual."""
 
-_FIRST_RECORDS = 100  # of a partition whose pace is not known yet
 _TURNS = 4
 
 
@@ -105,7 +104,7 @@ class ChunkEvent:
             return MOST_RECORDS
         pace_ms = self._unit.pace_ms
         stretch_ms = max(LEAST_MS, min(STRETCH_MS, self._bound_ms - self._unit.shard.watermark_ms))
-        most = _FIRST_RECORDS if pace_ms is None else max(1, int(stretch_ms / max(pace_ms, 0.001)))
+        most = FIRST_RECORDS if pace_ms is None else max(1, int(stretch_ms / max(pace_ms, 0.001)))
         return min(MOST_RECORDS, there if there <= 1.25 * most else most)
 
     def _apply(self, chunk: Chunk, count: int) -> Chunk:

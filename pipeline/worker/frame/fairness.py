@@ -42,7 +42,7 @@ def even(
         (unit.shard.watermark_ms, source)
         for source, unit in units.items()
         if unit.wants_more
-        and (unit.backlog.caught_up or unit.shard.watermark_ms <= slowest.get(source.topic, 0) + most_ahead_ms)
+        and not (_drains(unit) and unit.shard.watermark_ms > slowest.get(source.topic, 0) + most_ahead_ms)
         and not is_held(unit, bounds.get(source))
     ]
     return {source: units[source].shard.position for _, source in sorted(wanted)}
@@ -53,9 +53,11 @@ def is_held(unit: Unit, bound_ms: int | None) -> bool:
 
     One that was never fetched for may have none, so it is fetched for first.
     """
-    if bound_ms is None or not (unit.is_open and unit.backlog.is_behind and unit.backlog.was_looked_at):
-        return False
-    return unit.shard.watermark_ms > bound_ms - LEAST_MS
+    return bound_ms is not None and _drains(unit) and unit.shard.watermark_ms > bound_ms - LEAST_MS
+
+
+def _drains(unit: Unit) -> bool:
+    return unit.is_open and unit.backlog.is_behind and unit.backlog.was_looked_at
 
 
 def resting(units: Mapping[TopicPartition, Unit], internal: Collection[str], now: float) -> set[TopicPartition]:
@@ -81,7 +83,7 @@ def resting(units: Mapping[TopicPartition, Unit], internal: Collection[str], now
 def _slowest(units: Iterable[Unit]) -> dict[str, int]:
     slowest: dict[str, int] = {}
     for unit in units:
-        if unit.is_open and not unit.backlog.caught_up:
+        if unit.is_open and unit.backlog.is_behind:
             topic, watermark_ms = unit.source.topic, unit.shard.watermark_ms
             slowest[topic] = min(slowest.get(topic, watermark_ms), watermark_ms)
     return slowest

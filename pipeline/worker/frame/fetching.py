@@ -160,6 +160,8 @@ class Fetching:
         news = [chunk for chunk in chunks if chunk.topic == self._clocks.source.topic]
         for chunk in news:
             self._clocks.hear(chunk, _now())
+        if self._clocks.source in asked:
+            self._clocks.listened(_now())
         return [chunk for chunk in chunks if chunk not in news] if news else chunks
 
     async def _listening(self) -> dict[TopicPartition, int]:

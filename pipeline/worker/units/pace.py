@@ -6,6 +6,10 @@ Alerts are to be out soon, but commits must leave the time to process.
 import math
 from typing import Final
 
+import numpy as np
+
+from agents.events import Int64
+
 MANY_AT_ONCE: Final = 2_000
 """A fetch that finds so many records of a partition works off a backlog."""
 _FULL_AT_ONCE: Final = 4 * MANY_AT_ONCE
@@ -15,6 +19,8 @@ _FULL_BYTES: Final = 4 * _MUCH_BYTES
 
 STRETCH_MS: Final = 20_000
 """Event time that is processed at once, up to a quarter more, where partitions are to drain evenly."""
+FIRST_RECORDS: Final = 100
+"""Records that are processed first of a partition whose pace is not known yet."""
 _SETTLED_MS: Final = 5_000
 """Event time that may be left when a partition that was behind no longer is."""
 
@@ -40,6 +46,23 @@ def backlog_of(records: int, size_bytes: int) -> float:
     return min(1.0, max(records / _FULL_AT_ONCE, size_bytes / _FULL_BYTES))
 
 
+def event_ms_of(appended_ms: Int64, pace_ms: float | None) -> float:
+    """How much event time records take, about: as long as they took to come, while their pace is not known.
+
+    More than would be processed to find out count as any number.
+
+    >>> [event_ms_of(np.arange(records) * 1_000, 50.0) for records in (0, 1, 11)]
+    [0.0, 0.0, 500.0]
+    >>> [event_ms_of(np.arange(records) * 1_000, None) for records in (0, 1, 100, 101)]
+    [0.0, 0.0, 99000.0, inf]
+    """
+    if pace_ms is not None:
+        return max(0, len(appended_ms) - 1) * pace_ms
+    if len(appended_ms) > FIRST_RECORDS:
+        return math.inf
+    return float(np.ptp(appended_ms)) if len(appended_ms) else 0.0
+
+
 class Backlog:
     """What the log has left of a partition, as far as fetches have told.
 
@@ -57,12 +80,14 @@ class Backlog:
         self.share = 0.0  # how much the last fetch found, 0 to 1
         self.caught_up = False  # whether it found nothing
         self.is_behind = True  # whether that is a stretch of event time too, or nothing was asked for yet
+        self.is_long = False  # whether a fetch at once found a stretch of event time
         self.was_looked_at = False
         self._ended_at = 0  # where it was no longer behind
 
     def found(self, records: int, size_bytes: int, event_ms: float, next_offset: int) -> None:
         """Note what a fetch found, how much event time that is, about, and where it ends."""
         self.caught_up, self.share = not records, backlog_of(records, size_bytes)
+        self.is_long = event_ms >= STRETCH_MS
         least_ms = _SETTLED_MS if self.is_behind and self.was_looked_at else STRETCH_MS
         was_behind, self.is_behind = self.is_behind, self.share > 0 or event_ms >= least_ms
         if was_behind and not self.is_behind:

@@ -15,7 +15,7 @@ from pipeline.health.events import outgoing as health_outgoing
 from pipeline.log.api import Fence, TopicSpec
 from pipeline.worker.units import chunks
 from pipeline.worker.units.contract import Shard, Sinks
-from pipeline.worker.units.pace import Backlog
+from pipeline.worker.units.pace import Backlog, event_ms_of
 from tables.keys import NEVER
 from tables.slices import payload_bytes
 
@@ -47,7 +47,7 @@ class Unit:
         self.failure: Exception | None = None  # why the unit ended, when it did not end by being given up
         self.is_leaving = False  # whether the partition was given up already, so that a refused commit is no news
         self.stopped = False  # whether opening it again would fail again
-        self.is_retry = False  # whether the unit before it broke
+        self.is_retry = False  # whether the unit before it broke, and nothing was committed since
         self.retry_at = 0.0  # when it may be opened again, on the loop's clock
         self.in_flight = False  # whether a chunk is on its way through the agent
         self.in_flight_to = 0  # up to where
@@ -126,7 +126,7 @@ class Unit:
         if chunk is None:
             self.backlog.found(0, 0, 0.0, position)
         else:
-            event_ms = len(chunk) * (self.pace_ms or 0.0)
+            event_ms = event_ms_of(chunk.timestamps_ms, self.pace_ms)
             self.backlog.found(len(chunk), payload_bytes(chunk.values), event_ms, chunk.next_offset)
 
     @property
@@ -261,6 +261,7 @@ class Unit:
     def _committed(self, position: int, clock_ms: int) -> None:
         self.committed, self.visible_ms = position, clock_ms
         self.commits += 1
+        self.is_retry = False
 
     def _encode_alerts(self, now_ms: int) -> None:
         """Make records of the alerts that wait; they are detected now."""

@@ -85,19 +85,23 @@ def worker(config, url):
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "STREAMGAUGE_APP__LOG": url})
 
 
-async def _share(url):
+async def _progress(url):
     log = open_log(url)
     try:
         committed = (await log.committed("shop")).items()
-        return sum(at.offset for source, at in committed if source.topic == "orders") / RECORDS
+        share = sum(at.offset for source, at in committed if source.topic == "orders") / RECORDS
+        return share, [lease.member for lease in await log.leases("shop") if lease.source.topic == "orders"]
     finally:
         await log.close()
 
 
-def worked_off(url, share):
-    """Wait until so much of the orders is committed."""
+def worked_off(url, share, worker=None):
+    """Wait until so much of the orders is committed, and ``worker`` has a part in it."""
     started = time.monotonic()
-    while asyncio.run(_share(url)) < share:
+    while True:
+        done, members = asyncio.run(_progress(url))
+        if done >= share and (worker is None or any(f":{worker.pid}:" in member for member in members)):
+            return done
         assert time.monotonic() - started < 60
         time.sleep(0.02)
 
@@ -134,7 +138,7 @@ def test_no_order_is_late_while_workers_come_and_are_killed(backlog):
         for share in (0.1, 0.3):
             worked_off(url, share)
             started.append(worker(config, url))
-        worked_off(url, 0.5)
+        assert worked_off(url, 0.4, started[1]) < 0.9
         started[1].kill()
         assert [started[0].wait(90), started[2].wait(90)] == [0, 0]
     finally:

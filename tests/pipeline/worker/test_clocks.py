@@ -52,10 +52,11 @@ def heard(clocks, now, *values, start=0):
 
 
 def bounds(clock, own, *, until):
-    """Bounds after looking all the time."""
-    for now in np.arange(max(clock._looked_at, 0.5), until, 0.5):
-        clock.bounds(own, float(now))
-    return clock.bounds(own, until)
+    """Bounds after listening all the time."""
+    for now in (*np.arange(max(clock._listened_at, 0.5), until, 0.5), until):
+        clock.listened(float(now))
+        found = clock.bounds(own, float(now))
+    return found
 
 
 def fetched(own, bounds):
@@ -118,6 +119,41 @@ def test_a_partition_that_broke_is_waited_for_until_it_is_open_again():
     own[ZERO] = restored = unit(ZERO)
     restored.is_retry, restored.restore_steps = True, 1
     assert fetched(own, bounds(clock, own, until=60.0)) == [], "it gets on"
+
+
+def test_a_partition_that_waits_itself_is_not_forgotten():
+    """It stands still with its worker well: when what it waited for has come on, it is the slowest."""
+    clock, own = clocks(3), units(unit(ZERO, 60_000))
+    heard(clock, 1.0, {"payments": {"1": 50_000, "2": None}})
+    for now in (10.0, 20.0, 30.0):
+        assert fetched(own, bounds(clock, own, until=now)) == []
+        heard(clock, now, {"payments": {"1": 50_000, "2": None}})
+    heard(clock, 31.0, {"payments": {"2": UP_TO_DATE}})
+    assert bounds(clock, own, until=31.0)[ZERO] == 50_000 + MOST_AHEAD_MS
+
+
+def test_who_falls_far_behind_asks_the_others_anew():
+    """They may have as well, with the same burst. It asks once: answers count until it has caught up."""
+    own, clock = units(unit(ZERO, 7, is_behind=False)), clocks(2)
+    heard(clock, 1.0, {"payments": {"1": UP_TO_DATE}})
+    assert bounds(clock, own, until=2.0) == {}
+    own[ZERO].pace_ms = 100.0
+    own[ZERO].found(chunk_of([b""] * 300), 0)
+    assert fetched(own, bounds(clock, own, until=3.0)) == []
+    heard(clock, 3.1, {"payments": {"1": UP_TO_DATE}})
+    own[ZERO].found(chunk_of([b""] * 300), 0)
+    assert bounds(clock, own, until=4.0) == {}
+
+
+def test_a_pause_lets_nobody_count_longer_than_from_its_end():
+    """What was heard right after it needs no more time."""
+    clock, own = clocks(2), units(unit(ZERO, 500_000))
+    heard(clock, 1.0, {"payments": {"1": 100}})
+    bounds(clock, own, until=1.0)
+    heard(clock, 600.0, {"payments": {"1": 200}})
+    clock.listened(600.0)
+    assert ZERO in bounds(clock, own, until=614.9)
+    assert ZERO not in bounds(clock, own, until=615.1)
 
 
 def test_a_worker_that_was_busy_hears_the_others_before_it_gives_them_up():
@@ -203,7 +239,7 @@ def test_a_clock_that_stands_still_is_not_waited_for():
     for now in (1.0, 10.0, 15.9):
         heard(clock, now, {"payments": {"1": 100}})
         assert ZERO in bounds(clock, own, until=now)
-    assert clock.bounds(own, 16.1) == {}
+    assert bounds(clock, own, until=16.1) == {}
     for now in (17.0, 31.0, 45.0):
         bounds(clock, own, until=now)
         heard(clock, now, {"payments": {"1": None}})

@@ -13,7 +13,7 @@ def unit(partition, watermark_ms, *, caught_up=False, topic="t", in_flight=False
     shard = TallyShard(source)
     shard.watermark_ms = watermark_ms
     made.start(shard)
-    made.backlog.caught_up, made.backlog.was_looked_at, made.in_flight = caught_up, True, in_flight
+    made.backlog.is_behind, made.backlog.was_looked_at, made.in_flight = not caught_up, True, in_flight
     return made
 
 
@@ -34,6 +34,13 @@ def test_the_slowest_comes_first():
 def test_caught_up_partitions_neither_wait_nor_hold_up():
     """A quiet partition's old event time holds nobody up, and one without a backlog is always asked for."""
     assert chosen(unit(0, 0, caught_up=True), unit(1, 90_000), unit(2, 200_000, caught_up=True)) == [0, 1, 2]
+
+
+def test_a_partition_is_looked_at_before_it_waits():
+    """It may be live, as may others that have come to this worker from another one."""
+    new = unit(1, 90_000)
+    new.backlog.was_looked_at = False
+    assert chosen(unit(0, 0), new, unit(2, 90_000)) == [0, 1]
 
 
 def test_a_chunk_under_way_still_counts_as_slowest():
