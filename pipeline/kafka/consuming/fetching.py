@@ -21,6 +21,7 @@ _MOST_BYTES: Final = 50 << 20  # of one answer
 _LARGE_BYTES: Final = 17 << 20  # more than a batch of our own topics may have
 _LONGEST_WAIT_MS: Final = 500
 _BACK_OFF_S: Final = 0.1
+_ALL_ANSWER_S: Final = 0.1
 _STALE = (
     errors.NotLeaderForPartitionError,
     errors.LeaderNotAvailableError,
@@ -36,7 +37,8 @@ class Fetcher:
     """Fetches over connections of its own, for one caller at a time.
 
     A broker that has nothing yet holds its request back. If another broker had something meanwhile, the request stays
-    under way and is waited for in the next call, so nothing is asked for twice.
+    under way and is waited for in the next call, so nothing is asked for twice. Where no broker is to wait, all are
+    given a moment to answer: what is missing from the answers is taken for the end of a partition.
 
     A batch that is larger than what was asked for comes only for the first partition of a request; others that have
     such a one are asked for again, with room for it.
@@ -74,7 +76,7 @@ class Fetcher:
                 if not self._pending:  # no leader is known for any of them
                     await client.force_metadata_update()
                     await asyncio.sleep(min(_BACK_OFF_S, max(left_s, 0)))
-                chunks += await self._answers(client, positions)
+                chunks += await self._answers(client, positions, all_within_s=0 if wait_ms else _ALL_ANSWER_S)
                 if self._cramped:
                     found = {TopicPartition(chunk.topic, chunk.partition) for chunk in chunks}
                     positions = {source: at for source, at in positions.items() if source not in found}
@@ -115,8 +117,10 @@ class Fetcher:
                 self._pending[node] = asyncio.ensure_future(client.send(node, request))
                 self._asked[node] = wanted
 
-    async def _answers(self, client: AIOKafkaClient, positions: Positions) -> list[Chunk]:
-        """Chunks of the brokers that answer first."""
+    async def _answers(self, client: AIOKafkaClient, positions: Positions, *, all_within_s: float) -> list[Chunk]:
+        """Chunks of the brokers that answer first, or of all that answer in time."""
+        if self._pending and all_within_s:
+            await asyncio.wait(self._pending.values(), timeout=all_within_s)
         if self._pending:
             await asyncio.wait(self._pending.values(), return_when=asyncio.FIRST_COMPLETED)
         chunks: list[Chunk] = []
