@@ -36,7 +36,7 @@ _LOOK_EVERY_S = 1.0
 _TIDY_EVERY_S = 60.0
 _CLOCKS_APART_S = 0.01
 _PATIENCE = 2.5
-"""Lives without a sign for which a partition whose clock stands still is waited for."""
+"""So many times as long as a silent worker keeps its partitions, a clock that stands still is waited for."""
 
 
 def wall_clock_ms() -> int:

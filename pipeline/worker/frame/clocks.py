@@ -44,7 +44,7 @@ class Clocks:
             have another one.
     """
 
-    def __init__(self, topic: str, aligned: Mapping[str, int], *, patience_s: float = 15.0) -> None:
+    def __init__(self, topic: str, aligned: Mapping[str, int], *, patience_s: float) -> None:
         self.source = TopicPartition(topic, 0)
         self.position: int | None = None  # where to listen on; None while nobody listens
         self._partitions = [TopicPartition(each, number) for each, count in aligned.items() for number in range(count)]
@@ -120,9 +120,11 @@ class Clocks:
         if not self._aligned:
             return {}
         for source, unit in units.items():
-            if unit.is_retry and _is_known(unit):
-                self._note(source, _clock_ms(unit), now)  # it may break again and again
-            elif _is_known(unit):
+            if not _is_known(unit):
+                continue
+            if unit.is_retry:  # it may break again and again
+                self._note(source, _clock_ms(unit), now)
+            else:
                 self._known[source] = (_clock_ms(unit), now)
         self._doubt(units, now)
         slowest = self._slowest(now)

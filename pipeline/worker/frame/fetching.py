@@ -81,9 +81,10 @@ class Fetching:
         waited = self._ahead.take(positions, self._owned())
         if waited:
             chunks = [each.chunk for each in waited]
-            looked = [each.chunk for each in waited if not each.is_rest]
-            sources = [TopicPartition(chunk.topic, chunk.partition) for chunk in looked]
-            self._keeper.fed({source: positions[source] for source in sources}, looked)
+            looked = [each for each in waited if not each.is_rest]
+            self._keeper.fed(
+                {TopicPartition(each.chunk.topic, each.chunk.partition): each.position for each in looked}, chunks
+            )
         else:
             chunks = await self._fetch(positions, wait_ms=0 if is_busy else _WAIT_MS)
         if before is None or before != generation():

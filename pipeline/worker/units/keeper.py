@@ -70,18 +70,17 @@ class Keeper:
     def assign(self, fences: Iterable[Fence]) -> None:
         """Make the units match what the worker owns now; those that broke are tried again when their pause is over."""
         owned = {fence.source: fence for fence in fences if fence.source.topic in self.topics}
-        now, broken = asyncio.get_running_loop().time(), set()
-        for source, unit in list(self.units.items()):
-            is_due = unit.failure is not None and not unit.stopped and now >= unit.retry_at
-            if owned.get(source) != unit.fence or is_due:
+        now = asyncio.get_running_loop().time()
+        units = self.units.items()
+        retried = {source for source, unit in units if unit.failure and not unit.stopped and now >= unit.retry_at}
+        for source, unit in list(units):
+            if owned.get(source) != unit.fence or source in retried:
                 unit.end()
                 del self.units[source]
-                broken |= {source} if is_due else set()
             if owned.get(source) != unit.fence:
                 self._spawn(self._disclaim(unit.fence))
-        opened = [self._add(fence) for source, fence in owned.items() if source not in self.units]
-        for unit in opened:
-            unit.is_retry = unit.source in broken
+        new = [fence for source, fence in owned.items() if source not in self.units]
+        opened = [self._add(fence, is_retry=fence.source in retried) for fence in new]
         if opened:
             self._spawn(self.opening.open(opened, is_wanted=self._is_wanted, locks=self._locks, on_failure=self.lost))
 
@@ -90,8 +89,9 @@ class Keeper:
         async with self._locks[fence.source]:
             await self._sinks.log.disclaim(fence)
 
-    def _add(self, fence: Fence) -> Unit:
+    def _add(self, fence: Fence, *, is_retry: bool) -> Unit:
         unit = self.units[fence.source] = Unit(fence, self._sinks, self._meter(fence.source))
+        unit.is_retry = is_retry
         return unit
 
     def renew_tokens(self) -> None:

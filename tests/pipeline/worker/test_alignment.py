@@ -95,13 +95,13 @@ async def _progress(url):
         await log.close()
 
 
-def worked_off(url, share, worker=None):
-    """Wait until so much of the orders is committed, and ``worker`` has a part in it."""
+def owners(url, share):
+    """Members that have orders when so much of them is committed, and how much that is."""
     started = time.monotonic()
     while True:
         done, members = asyncio.run(_progress(url))
-        if done >= share and (worker is None or any(f":{worker.pid}:" in member for member in members)):
-            return done
+        if done >= share and members:
+            return members, done
         assert time.monotonic() - started < 60
         time.sleep(0.02)
 
@@ -133,14 +133,13 @@ def test_no_order_is_late_however_many_workers_catch_up(backlog, workers):
 def test_no_order_is_late_while_workers_come_and_are_killed(backlog):
     """Others wait for partitions on their way from one worker to the next, however that one went."""
     config, url = backlog
-    started = [worker(config, url)]
+    started = [worker(config, url) for _ in range(3)]
     try:
-        for share in (0.1, 0.3):
-            worked_off(url, share)
-            started.append(worker(config, url))
-        assert worked_off(url, 0.4, started[1]) < 0.9
-        started[1].kill()
-        assert [started[0].wait(90), started[2].wait(90)] == [0, 0]
+        members, done = owners(url, 0.3)
+        killed = next(each for each in started if any(f":{each.pid}:" in member for member in members))
+        killed.kill()
+        assert done < 0.9
+        assert [each.wait(90) for each in started if each is not killed] == [0, 0]
     finally:
         for each in started:
             each.kill()
